@@ -160,6 +160,12 @@ def _tgi_errors(url: str, timeout_s: float) -> Iterator[None]:
         raise slow(timeout_s) from timeout
     except errors.HfHubHTTPError as answered:
         raise error_from(answered.response.status_code, str(answered), url) from answered
+    except errors.OfflineModeIsEnabled as offline:
+        # The client's offline switch is meant for Hugging Face's servers but stops every request.
+        raise Unavailable(
+            "HF_HUB_OFFLINE keeps this process from talking to the generation server.",
+            action="Unset HF_HUB_OFFLINE; nothing here calls the hub.",
+        ) from offline
     except httpx2.TransportError as lost:
         raise unreachable(url) from lost
     except (ValueError, AttributeError, KeyError, TypeError) as garbled:
