@@ -1,0 +1,1 @@
+"""The rooms: one package per service, and the places that put them together."""

