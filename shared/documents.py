@@ -131,9 +131,7 @@ class Reading(msgspec.Struct, frozen=True):
                 raise ValueError(f"page {page.number} spans {page.start}:{page.end}, text before ends at {cursor}")
             for word in page.words:
                 if self.text[word.start : word.end] != word.text or not word.text:
-                    raise ValueError(
-                        f"page {page.number}: word {word.text!r} is not text[{word.start}:{word.end}]"
-                    )
+                    raise ValueError(f"page {page.number}: word {word.text!r} is not text[{word.start}:{word.end}]")
                 if word.start < cursor or word.end > page.end or word.start < page.start:
                     raise ValueError(f"page {page.number}: word {word.text!r} at {word.start} is out of order")
                 cursor = word.end

@@ -21,9 +21,7 @@ class DossierError(Exception):
     #: HTTP status when the error reaches an API (RFC 9457 problem document).
     status = 500
 
-    def __init__(
-        self, public: str, *, action: str = "", code: str | None = None, private: str | None = None
-    ) -> None:
+    def __init__(self, public: str, *, action: str = "", code: str | None = None, private: str | None = None) -> None:
         super().__init__(public)
         self.public = public
         self.action = action
