@@ -1,0 +1,91 @@
+"""How people want names written: learned from what they typed beside what was printed.
+
+"PALM, INC." printed and "Palm Inc." typed, often enough, teach that the comma goes and that the token is "Inc.".
+Only spelling is learned, never another value: printed and typed must be the same letters and digits.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+_Answer = TypeVar("_Answer")
+
+_LEGAL_FORMS = {"incorporated": "inc", "limited": "ltd", "corporation": "corp", "company": "co"}
+#: A rewriting is kept when it was seen this often and held in this share of the cases.
+_SEEN, _SHARE = 2, 0.6
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Learned rewritings: whole tokens, and what to do with commas. The default changes nothing."""
+
+    tokens: dict[str, str] = field(default_factory=dict)
+    comma_goes_before: frozenset[str] = frozenset()
+    blank_after_comma: bool = False
+
+    def __call__(self, printed: str) -> str:
+        """`printed` as people would write it."""
+        text = re.sub(r",(?=[^\s\d])", ", ", printed) if self.blank_after_comma else printed
+        words = text.split()
+        written: list[str] = []
+        for place, word in enumerate(words):
+            bare = word.rstrip(",")
+            following = letters(words[place + 1]) if place + 1 < len(words) else ""
+            keeps_comma = word != bare and following not in self.comma_goes_before
+            new = self.tokens.get(bare.casefold(), bare)
+            if new:
+                written.append(new + ("," if keeps_comma else ""))
+        return " ".join(written)
+
+
+def letters(text: str) -> str:
+    """What two spellings of one name have in common: letters and digits, "&" as "and", legal forms short."""
+    folded = unicodedata.normalize("NFKD", text.casefold().replace("&", " and "))
+    folded = re.sub(r"[.'’`´]", "", "".join(one for one in folded if not unicodedata.combining(one)))
+    return "".join(_LEGAL_FORMS.get(word, word) for word in re.findall(r"\w+", folded))
+
+
+def learned_spelling(pairs: Iterable[tuple[str, str]]) -> Spelling:
+    """The rewritings that (printed, typed) pairs agree on; pairs of different letters are passed over."""
+    tokens: dict[str, Counter[str]] = defaultdict(Counter)
+    commas: dict[str, Counter[bool]] = defaultdict(Counter)
+    blanks: Counter[bool] = Counter()
+    for printed, typed in pairs:
+        if letters(printed) != letters(typed):
+            continue
+        for _ in re.finditer(r",(?=[^\s\d])", printed):
+            blanks[not re.search(r",(?=[^\s\d])", typed)] += 1
+        _learn_tokens(printed, typed, tokens, commas)
+    return Spelling(
+        tokens={token: new for token, seen in tokens.items() if (new := _agreed(seen))},
+        comma_goes_before=frozenset(word for word, seen in commas.items() if _agreed(seen) is True),
+        blank_after_comma=_agreed(blanks) is True,
+    )
+
+
+def _learn_tokens(
+    printed: str, typed: str, tokens: dict[str, Counter[str]], commas: dict[str, Counter[bool]]
+) -> None:
+    before, after = printed.split(), typed.split()
+    if len(before) != len(after):
+        return
+    for place, (old, new) in enumerate(zip(before, after, strict=True)):
+        if letters(old) != letters(new):
+            return
+        # Capitals do not count, so a token is worth learning only where its marks or its form changed.
+        changed = old.rstrip(",").casefold() != new.rstrip(",").casefold()
+        tokens[old.rstrip(",").casefold()][new.rstrip(",") if changed else ""] += 1
+        if old.endswith(",") and place + 1 < len(before):
+            commas[letters(before[place + 1])][not new.endswith(",")] += 1
+
+
+def _agreed(seen: Counter[_Answer]) -> _Answer | None:
+    if not seen:
+        return None
+    answer, count = seen.most_common(1)[0]
+    return answer if count >= _SEEN and count >= _SHARE * seen.total() else None
