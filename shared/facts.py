@@ -29,7 +29,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
         "created_at",
     ),
     "review.published_labels": (
-        "id", "workspace_id", "document_id", "task", "name", "path", "value", "evidence", "author", "created_at", "audit",
+        "id", "workspace_id", "document_id", "task", "name", "path", "value", "evidence", "author", "created_at",
+        "audit",
     ),
     "review.published_verdicts": ("document_id", "decision", "reasons", "created_at"),
     "train.published_runs": ("id", "workspace_id", "role", "snapshot_key", "promote", "parameters"),

@@ -12,9 +12,11 @@ reconciler rings again. Tests need no broker: `drain` runs the same handlers fro
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -51,6 +53,7 @@ DEPTH = 200
 SLOW_ATTEMPTS = 2
 KEY_PREFIX = "dossier:"
 EPOCH = KEY_PREFIX + "epoch"
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,7 @@ def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, conc
     process: dict[str, Any] = {}
 
     def begin(**_: object) -> None:
+        _die_with_parent()
         process["desk"] = desk_from()
         process["heart"] = _Heart(process["desk"].engine)
         process["heart"].start()
@@ -294,6 +298,12 @@ def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, conc
         ["worker", "--queues", service, "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
          "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     )  # fmt: skip
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies: an orphan would hold its lease for nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 # --- the reconciler ----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 from minio import Minio
-from minio.error import S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from shared.errors import Refused, Unavailable
@@ -158,6 +158,8 @@ class S3Store:
             access_key=access_key,
             secret_key=secret_key,
             secure=secure,
+            # Named, so that the client does not ask for it before every new bucket.
+            region="us-east-1",
             http_client=urllib3.PoolManager(
                 timeout=urllib3.Timeout(connect=5, read=60),
                 retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[502, 503, 504]),
@@ -191,8 +193,9 @@ class S3Store:
 
     def exists(self, key: str) -> bool:
         """See Store.exists."""
+        _checked(key)
         with _s3_errors(key):
-            return self._present(_checked(key))
+            return self._present(key)
 
     def delete(self, key: str) -> None:
         """See Store.delete."""
@@ -238,11 +241,14 @@ class _s3_errors:  # noqa: N801  # reads as a statement: with _s3_errors(key)
         return None
 
     def __exit__(self, kind: object, wrong: BaseException | None, trace: object) -> None:
+        # A server that sends its errors as text/xml (rclone) is not understood by the client: look at the body.
+        if isinstance(wrong, InvalidResponseError) and "<Code>NoSuchKey</Code>" in str(wrong):
+            raise KeyError(self.key) from None
         if isinstance(wrong, S3Error):
             if wrong.code in ("NoSuchKey", "NoSuchObject"):
                 raise KeyError(self.key) from None
             raise Unavailable(f"The object store refused: {wrong.code}.", private=str(wrong)) from wrong
-        if isinstance(wrong, (HTTPError, OSError, ValueError)):
+        if isinstance(wrong, (HTTPError, OSError, MinioException)):
             raise Unavailable("The object store cannot be reached.", private=repr(wrong)) from wrong
 
 

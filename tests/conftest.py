@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-
-os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # before Postgres is imported: it warns where this is unset
-
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,0 +1,51 @@
+"""The `dossier` command: one table of commands, one place where errors become words.
+
+Exit codes: 0 done, 1 refused or trouble found, 2 wrong usage, 3 something of ours is unavailable.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from services.cli import machine, measuring, output, work
+from shared.errors import DossierError, Unavailable
+
+app = typer.Typer(
+    name="dossier",
+    help="A self-hosted document desk for insurers: documents in, checked facts out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+label = typer.Typer(help="Ground truth.", no_args_is_help=True)
+measure = typer.Typer(
+    help="Measure on labelled data, in process, with the code the services run.", no_args_is_help=True
+)
+
+for command in (machine.up, machine.down, machine.doctor, machine.login, machine.api, machine.worker, machine.migrate):
+    app.command()(command)
+for command in (work.upload, work.status, work.export, work.ask, work.train, work.registry):
+    app.command()(command)
+app.command()(measuring.bench)
+label.command("import")(work.import_labels)
+for command in (measuring.classify, measuring.extract, measuring.answer):
+    measure.command()(command)
+app.add_typer(label, name="label")
+app.add_typer(measure, name="measure")
+
+
+def main() -> None:
+    """Run the command line; a DossierError is said in words, anything else is a bug and shows its traceback."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        app()
+    except DossierError as wrong:
+        output.complain(wrong)
+        sys.exit(3 if isinstance(wrong, Unavailable) else 1)
+
+
+if __name__ == "__main__":
+    main()
