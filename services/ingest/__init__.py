@@ -1,0 +1,1 @@
+"""Ingest: any document in, clean text with exact geometry out."""

@@ -1,0 +1,208 @@
+"""Reading order: from words with boxes, in the order the file draws them, to lines a person would read.
+
+Words are first chained to segments (pieces of a line without a wide hole), segments to rows. Rows are read from
+top to bottom, except where a gutter parts columns of running text: those are read one after the other. A row of
+several segments keeps them as cells, so a label stays beside its value.
+
+Works on geometry alone; knows nothing of PDF or OCR.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from services.ingest.composing import Line
+from shared.documents import Box
+
+Boxes = npt.NDArray[np.float64]
+
+#: A hole wider than this many line heights ends a segment; a justified blank stays below one.
+_HOLE = 1.4
+#: A blank line is put where the white between two rows exceeds this many line heights.
+_PARAGRAPH = 0.9
+#: Running text: a column's segments fill this share of its width at the median and hold this many words.
+_FILL, _PROSE_WORDS = 0.55, 4.0
+_FEWEST_COLUMN_LINES = 4
+
+
+class Segment(msgspec.Struct, gc=False):
+    """Words `first:last` of the page (half open), side by side on one line, and their hull."""
+
+    first: int
+    last: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+def lines_of(texts: list[str], boxes: Boxes, line_numbers: npt.NDArray[np.int64], width: float) -> list[Line]:
+    """The page's words as lines in reading order.
+
+    Args:
+        texts: the words, none empty, in the order of the file.
+        boxes: one row `(x0, y0, x1, y1)` per word, in points from the top left.
+        line_numbers: per word, the line the file or the recogniser puts it on; not decreasing.
+        width: of the page, in points.
+
+    Every word occurs exactly once in the result.
+    """
+    if not texts:
+        return []
+    rounded = np.round(boxes, 2)
+    plain: list[Box] = list(map(tuple, rounded.tolist()))
+    upright = _upright_share(texts, rounded)
+    segments = _segments(rounded, line_numbers)
+    if upright < 0.6:  # text runs up or down the page: the file's own order is the better one
+        return [_line([segment], texts, plain) for segment in segments]
+    level, sideways = _split_sideways(segments, texts)
+    rows = _rows(level)
+    height = float(np.median(rounded[:, 3] - rounded[:, 1]))
+    ordered = _with_gaps(_in_columns(rows, width), height)
+    lines = [_line(row, texts, plain, gap) for row, gap in ordered]
+    return lines + [_line([segment], texts, plain, True) for segment in sideways]
+
+
+def _upright_share(texts: list[str], boxes: Boxes) -> float:
+    """The share of longer words that are wider than high; 1.0 where there are none."""
+    long = np.array(list(map(len, texts))) > 3
+    if not long.any():
+        return 1.0
+    wide = (boxes[:, 2] - boxes[:, 0]) >= (boxes[:, 3] - boxes[:, 1])
+    return float(wide[long].mean())
+
+
+def _segments(boxes: Boxes, line_numbers: npt.NDArray[np.int64]) -> list[Segment]:
+    """Chain words that follow each other on one line without a wide hole or a step back."""
+    left, right = boxes[:-1], boxes[1:]
+    height = np.maximum(np.maximum(left[:, 3] - left[:, 1], right[:, 3] - right[:, 1]), 1.0)
+    hole = right[:, 0] - left[:, 2]
+    apart = (line_numbers[1:] != line_numbers[:-1]) | (hole > _HOLE * height) | (hole < -height)
+    apart |= np.minimum(left[:, 3], right[:, 3]) < np.maximum(left[:, 1], right[:, 1])
+    firsts = np.concatenate(([0], np.flatnonzero(apart) + 1))
+    lasts = np.append(firsts[1:], len(boxes))
+    low = np.minimum.reduceat(boxes[:, :2], firsts, axis=0)
+    high = np.maximum.reduceat(boxes[:, 2:], firsts, axis=0)
+    return [
+        Segment(first, last, x0, y0, x1, y1)
+        for first, last, (x0, y0), (x1, y1) in zip(
+            firsts.tolist(), lasts.tolist(), low.tolist(), high.tolist(), strict=True
+        )
+    ]
+
+
+def _split_sideways(segments: list[Segment], texts: list[str]) -> tuple[list[Segment], list[Segment]]:
+    """Part the segments that run up or down a margin from the rest."""
+    level: list[Segment] = []
+    sideways: list[Segment] = []
+    for segment in segments:
+        tall = segment.y1 - segment.y0 > 3 * (segment.x1 - segment.x0)
+        letters = sum(map(len, texts[segment.first : segment.last]))
+        (sideways if tall and letters > 3 else level).append(segment)
+    return level, sideways
+
+
+def _rows(segments: list[Segment]) -> list[list[Segment]]:
+    """Segments that stand beside each other, top to bottom, each row from left to right."""
+    rows: list[list[Segment]] = []
+    top = bottom = 0.0
+    for segment in sorted(segments, key=lambda s: (s.y0 + s.y1, s.x0)):
+        overlap = min(bottom, segment.y1) - max(top, segment.y0)
+        if rows and overlap > 0.5 * min(bottom - top, segment.y1 - segment.y0):
+            rows[-1].append(segment)
+            if len(rows[-1]) < 4:  # later members may only narrow the band, or a slanted row swallows the next
+                top, bottom = min(top, segment.y0), max(bottom, segment.y1)
+        else:
+            rows.append([segment])
+            top, bottom = segment.y0, segment.y1
+    for row in rows:
+        if len(row) > 1:
+            row.sort(key=lambda s: s.x0)
+    return rows
+
+
+def _in_columns(rows: list[list[Segment]], width: float) -> list[list[Segment]]:
+    """The rows in reading order, bands of two or more prose columns read column by column."""
+    if sum(len(row) > 1 for row in rows) < _FEWEST_COLUMN_LINES:
+        return rows
+    gutter = _gutter([segment for row in rows for segment in row], width)
+    if gutter is None:
+        return rows
+    ordered: list[list[Segment]] = []
+    band: list[list[Segment]] = []
+    for row in [*rows, []]:
+        if row and not any(s.x0 < gutter < s.x1 for s in row):
+            band.append(row)
+            continue
+        ordered.extend(_band(band, gutter, width))
+        band = []
+        if row:
+            ordered.append(row)
+    return ordered
+
+
+def _band(band: list[list[Segment]], gutter: float, width: float) -> list[list[Segment]]:
+    """Rows that all leave the gutter free: left column then right column if both are prose, else as they are."""
+    left = [segment for row in band for segment in row if segment.x1 <= gutter]
+    right = [segment for row in band for segment in row if segment.x1 > gutter]
+    if not (_is_prose(left) and _is_prose(right)):
+        return band
+    return [*_in_columns(_rows(left), width), *_in_columns(_rows(right), width)]
+
+
+def _is_prose(segments: list[Segment]) -> bool:
+    if len(segments) < _FEWEST_COLUMN_LINES:
+        return False
+    spread = max(s.x1 for s in segments) - min(s.x0 for s in segments)
+    widths = sorted(s.x1 - s.x0 for s in segments)
+    words = sum(s.last - s.first for s in segments) / len(segments)
+    return words >= _PROSE_WORDS and widths[len(widths) // 2] >= _FILL * spread
+
+
+def _gutter(segments: list[Segment], width: float) -> float | None:
+    """The x that the fewest segments cross while many stand on both sides; None where there is no such place."""
+    x0 = np.fromiter((s.x0 for s in segments), dtype=np.float64)
+    x1 = np.fromiter((s.x1 for s in segments), dtype=np.float64)
+    places = np.arange(x0.min() + 0.15 * width, x1.max() - 0.15 * width, 3.0)
+    if not len(places):
+        return None
+    before = (x1[:, None] <= places).sum(axis=0)
+    behind = (x0[:, None] >= places).sum(axis=0)
+    crossing = len(segments) - before - behind
+    worth = np.minimum(before, behind) - 2 * crossing
+    best = int(worth.argmax())
+    if worth[best] < _FEWEST_COLUMN_LINES:
+        return None
+    same = np.flatnonzero(worth == worth[best])
+    return float(places[same[len(same) // 2]])
+
+
+def _with_gaps(rows: list[list[Segment]], height: float) -> list[tuple[list[Segment], bool]]:
+    """Each row with whether a blank line goes before it: white space, or a jump to the next column."""
+    result = []
+    bottom: float | None = None
+    for row in rows:
+        top = min(segment.y0 for segment in row)
+        gap = bottom is not None and not -height < top - bottom < _PARAGRAPH * height
+        result.append((row, gap))
+        bottom = max(segment.y1 for segment in row)
+    return result
+
+
+def _line(row: list[Segment], texts: list[str], boxes: list[Box], gap: bool = False) -> Line:
+    if len(row) == 1:
+        segment = row[0]
+        return Line(texts[segment.first : segment.last], boxes[segment.first : segment.last], [0], gap)
+    words: list[str] = []
+    inside: list[Box] = []
+    cells: list[int] = []
+    right = -np.inf
+    for segment in row:
+        if segment.x0 - right > _HOLE * (segment.y1 - segment.y0):
+            cells.append(len(words))
+        right = segment.x1
+        words += texts[segment.first : segment.last]
+        inside += boxes[segment.first : segment.last]
+    return Line(words, inside, cells, gap)
