@@ -73,7 +73,8 @@ def candidates_in(sheet: Sheet, pool: str) -> list[Candidate]:
     for stretch in stretches:
         start, end = stretch.parts[0]
         first, last = sheet.tokens_of(start, stretch.parts[-1][1])
-        if first >= last or not stretch.value or _crosses_page(sheet, start, end):
+        blank = any(not sheet.text[a:b].strip() for a, b in stretch.parts)
+        if first >= last or blank or not stretch.value or _crosses_page(sheet, start, end):
             continue
         same = comparable(stretch.value, type_)
         candidate = Candidate(start, end, first, last, stretch.value, same, stretch.kind, stretch.parts)

@@ -6,6 +6,7 @@ no value is learned by heart. Fields share these strings; what they mean for a f
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ _MOST_OWN_WORDS = 160
 
 def hashed(strings: Sequence[Sequence[str]]) -> csr_matrix:
     """One row per candidate, WIDTH columns, values 0 and 1 (more where two strings collide)."""
+    if not strings:
+        return csr_matrix((0, WIDTH), dtype="float32")
     # Surrogates (from broken files) cannot be hashed.
     clean = [[one.encode("utf-8", "replace").decode() for one in row] for row in strings]
     hasher = FeatureHasher(n_features=WIDTH, input_type="string", alternate_sign=False, dtype="float32")
@@ -78,7 +81,7 @@ class Surroundings:
         printed = self.sheet.text[candidate.start : candidate.end]
         found = [f"K={candidate.kind}", f"F={words[0]}", f"E={words[-1]}", f"S={shape_of(printed)[:24]}"]
         found += [f"O={word}" for word in words[:10]]
-        found += [f"O2={a} {b}" for a, b in zip(words[:8], words[1:9], strict=False)]
+        found += [f"O2={a} {b}" for a, b in itertools.pairwise(words)]
         found += [f"FP={words[0][:3]}", f"EP={words[-1][-3:]}", f"W={min(len(words), 12)}"]
         return found
 
@@ -86,7 +89,7 @@ class Surroundings:
         words = self._keys(candidate.first, candidate.last)[:_MOST_OWN_WORDS]
         found = [f"K={candidate.kind}", f"W={min(len(words) // 8, 12)}"]
         found += [f"C={word}" for word in words]
-        found += [f"C2={a} {b}" for a, b in zip(words, words[1:], strict=False)]
+        found += [f"C2={a} {b}" for a, b in itertools.pairwise(words)]
         found += [f"CF={word}" for word in words[:4]]
         return found
 
@@ -146,7 +149,7 @@ class Surroundings:
         found += [f"PP={a} {b}" for a, b in zip(before[-4:], before[-3:], strict=False)]
         found += [f"N{place}={word}" for place, word in enumerate(after[:2], 1)]
         found += [f"N={word}" for word in after[:4]]
-        found += [f"NN={a} {b}" for a, b in zip(after[:2], after[1:3], strict=False)]
+        found += [f"NN={a} {b}" for a, b in itertools.pairwise(after)]
         return found
 
 

@@ -27,7 +27,6 @@ NAMES = (
     *("after_colon", "by_currency", "kind", "parts", "legal_form", "before", "behind", "is_sum", "lines"),
     *("month_first_votes", "days_after_first", "comma", "words_in_segment"),
 )
-_KINDS: dict[str, int] = {}
 _BEFORE = {":": 1, "(": 2, ")": 3, ",": 4, ".": 5, "#": 6, "$": 7, "€": 7, '"': 8, "“": 8, "/": 9, "-": 9}
 
 
@@ -104,7 +103,7 @@ class DocumentFeatures:
             math.log2(len(self.candidates) + 1),
             float(text[max(0, candidate.start - 3) : candidate.start].rstrip().endswith(":")),
             float(any(currency_from(word) is not None for word in near.split())),
-            _KINDS.setdefault(candidate.kind, _kind_number(candidate.kind)),
+            _kind_number(candidate.kind),
             *(len(candidate.parts), float(last_word in LEGAL_FORMS)),
             *(_mark(text, candidate.start - 1), _mark(text, candidate.end)),
             *(float(size in self._sums), text.count("\n", candidate.start, candidate.end)),

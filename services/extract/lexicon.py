@@ -13,7 +13,8 @@ _WORDS = {
     "policy": "policy police polizze versicherungsschein schein contrat contract vertrag vertrags policen",
     "claim": "claim sinistre schaden schadens schadenfall declaration dossier",
     "date": "date datum dated tag",
-    "issue": "issue issued emission emise invoiced emis ausstellung ausstellungs ausgestellt etabli delivre delivrance erteilt",
+    "issue": "issue issued emission emise invoiced emis ausstellung "
+    "ausstellungs ausgestellt etabli delivre delivrance erteilt",
     "birth": "birth born dob naissance ne nee geburt geburts geboren",
     "accident": "accident loss incident unfall ereignis survenance evenement",
     "start": "start begin beginning from effective inception debut effet beginn ab von commencement",
@@ -85,8 +86,9 @@ for _concept, _listed in _WORDS.items():
     for _word in _listed.split():
         CONCEPTS.setdefault(_word, _concept)
 
-STOP_WORDS = frozenset(
-    "the a an of for in on or and de d l la le les du des et ou en der die das des dem den und oder im in zur zum "
-    "fur fuer mit au aux par pour sur with by as is it its this that printed document as ihre ihr votre vos notre "
-    "your our sein seine une un ein eine which where who was be are his her their if any".split()
+_STOP = (
+    "the a an of for in on or and de d l la le les du des et ou en der die das des dem den und oder im in "
+    "zur zum fur fuer mit au aux par pour sur with by as is it its this that printed document as ihre ihr "
+    "votre vos notre your our sein seine une un ein eine which where who was be are his her their if any"
 )
+STOP_WORDS = frozenset(_STOP.split())

@@ -25,9 +25,8 @@ _NUMBER = re.compile(
 )
 _CURRENCY_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "US$": "USD", "RM": "MYR"}
 _CURRENCY_WORDS = {"EURO": "EUR", "EUROS": "EUR", "FRANKEN": "CHF", "SFR": "CHF", "FR.": "CHF", "DOLLARS": "USD"}
-_CURRENCY_CODES = frozenset(
-    "EUR USD GBP CHF JPY CAD AUD NZD DKK SEK NOK PLN CZK HUF RON BGN MYR SGD HKD CNY INR BRL ZAR TRY".split()
-)
+_CODES = "EUR USD GBP CHF JPY CAD AUD NZD DKK SEK NOK PLN CZK HUF RON BGN MYR SGD HKD CNY INR BRL ZAR TRY"
+_CURRENCY_CODES = frozenset(_CODES.split())
 _CURRENCY = re.compile(
     r"US\$|[€$£¥]|(?<![A-Za-z])(?:" + "|".join(sorted(_CURRENCY_CODES)) + r")(?![a-z])"
     r"|(?<![A-Za-z])RM(?![A-Za-z])|\b(?:[Ee]uros?|EUROS?|Franken|SFr|Fr\.|[Dd]ollars)(?!\w)"
@@ -69,7 +68,7 @@ def numbers_in(text: str, decimal_mark: str | None = None) -> Iterator[FoundNumb
 
 def decimal_from(text: str, decimal_mark: str | None = None) -> Decimal | None:
     """The number that `text` says, ignoring currency signs and words around it; None where it says none or two."""
-    found = [number for number in numbers_in(_CURRENCY.sub(" ", text), decimal_mark)]
+    found = list(numbers_in(_CURRENCY.sub(" ", text), decimal_mark))
     whole = [number for number in found if not any(_holds(other, number) for other in found if other is not number)]
     return whole[0].value if len(whole) == 1 else None
 
@@ -122,9 +121,7 @@ def _numbers_of(found: re.Match[str], decimal_mark: str | None) -> Iterator[Foun
         for piece in re.finditer(rf"[^{_SPACES}]+", digits):
             number = _read(piece.group(), decimal_mark)
             at = found.start("digits") + piece.start()
-            yield FoundNumber(
-                at, at + len(piece.group()), number, max(0, -int(number.as_tuple().exponent)), False
-            )
+            yield FoundNumber(at, at + len(piece.group()), number, max(0, -int(number.as_tuple().exponent)), False)
 
 
 def _read(digits: str, decimal_mark: str | None) -> Decimal:

@@ -68,9 +68,7 @@ def learned_spelling(pairs: Iterable[tuple[str, str]]) -> Spelling:
     )
 
 
-def _learn_tokens(
-    printed: str, typed: str, tokens: dict[str, Counter[str]], commas: dict[str, Counter[bool]]
-) -> None:
+def _learn_tokens(printed: str, typed: str, tokens: dict[str, Counter[str]], commas: dict[str, Counter[bool]]) -> None:
     before, after = printed.split(), typed.split()
     if len(before) != len(after):
         return

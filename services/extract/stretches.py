@@ -5,6 +5,7 @@ Used by `candidates.py` for the types that no regular expression can recognise.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,12 +28,14 @@ class Stretch(NamedTuple):
 _LONGEST_CELL = 14
 #: No more parts of one segment than this.
 _MOST_CUTS = 8
-_EDGES = " \t\n,;:*|-–—_\"“”„«»#="
-_CONNECTORS = frozenset("of and & the de la le les du des d l et von und der die das dem für for van di al y on + at".split())
-LEGAL_FORMS = frozenset(
-    "inc llc ltd limited corp corporation co company lp llp plc sa sarl gmbh ag kg nv bv se sas spa bhd kgaa a.g e.v "
-    "s.a s.à.r.l s.a.r.l l.p l.l.c n.v b.v na n.a pte pty gbr ohg asbl".split()
+_EDGES = ' \t\n,;:*|-–—_"“”„«»#='
+_CONNECTING = "of and & the de la le les du des d l et von und der die das dem für for van di al y on + at"
+_CONNECTORS = frozenset(_CONNECTING.split())
+_FORMS = (
+    "inc llc ltd limited corp corporation co company lp llp plc sa sarl gmbh ag kg nv bv se sas spa bhd "
+    "kgaa a.g e.v s.a s.à.r.l s.a.r.l l.p l.l.c n.v b.v na n.a pte pty gbr ohg asbl"
 )
+LEGAL_FORMS = frozenset(_FORMS.split())
 
 
 def segment_parts_in(sheet: Sheet) -> Iterator[Stretch]:
@@ -87,7 +90,7 @@ def clauses_in(sheet: Sheet) -> Iterator[Stretch]:
     """Sentences, and two or three sentences in a row of one paragraph."""
     for begin, finish in _paragraphs(sheet):
         cuts = [begin, *(found.end() for found in _SENTENCE_END.finditer(sheet.text, begin, finish)), finish]
-        spans = [trimmed(sheet.text, a, b, " \t\n") for a, b in zip(cuts, cuts[1:], strict=False)]
+        spans = [trimmed(sheet.text, a, b, " \t\n") for a, b in itertools.pairwise(cuts)]
         spans = [(a, b) for a, b in spans if b - a > 20]
         for place, (start, _) in enumerate(spans):
             for count in range(1, min(3, len(spans) - place) + 1):
@@ -133,9 +136,9 @@ def _cuts(sheet: Sheet, segment: Segment) -> list[int]:
     for place in range(segment.first + 1, segment.last):
         before, here = sheet.tokens[place - 1], sheet.tokens[place]
         between = sheet.text[before.end - 1 : here.start + 1]
-        if any(not (mark.isalnum() or mark.isspace()) for mark in between) or _script(
-            sheet, place - 1
-        ) != _script(sheet, place):
+        if any(not (mark.isalnum() or mark.isspace()) for mark in between) or _script(sheet, place - 1) != _script(
+            sheet, place
+        ):
             cuts.append(place)
     if len(cuts) > _MOST_CUTS:
         cuts = cuts[: _MOST_CUTS // 2] + cuts[-_MOST_CUTS // 2 :]

@@ -20,7 +20,7 @@ from decimal import Decimal, InvalidOperation
 
 from services.extract.dates import date_from
 from services.extract.durations import duration_from
-from services.extract.identifiers import identifier_from, iban_from, vat_from
+from services.extract.identifiers import iban_from, identifier_from, vat_from
 from services.extract.numbers import currency_from, decimal_from, plain
 from services.extract.schema import FieldSpec
 

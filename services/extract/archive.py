@@ -1,0 +1,117 @@
+"""A ranker as bytes: one zip of open formats, no pickle, the same ranker always the same bytes.
+
+    manifest.json            format, fields with everything small, SHA-256 of every other member
+    weights.safetensors      first stage: for each field the places (i32) and values (f32) of its weights
+    boosters/<n>-<fold>.txt  second stage: LightGBM text models
+
+Reading checks every digest before anything is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from services.extract.calibration import Calibration
+from services.extract.context import WIDTH
+from services.extract.ranker import FieldModel, Ranker
+from services.extract.spelling import Spelling
+
+FORMAT = "dossier-ranker/1"
+#: Zip members need a time; a fixed one keeps equal rankers equal bytes.
+_TIME = (2000, 1, 1, 0, 0, 0)
+
+
+def packed(ranker: Ranker) -> bytes:
+    """The ranker as bytes that `unpacked` reads."""
+    members: dict[str, bytes] = {}
+    weights: dict[str, NDArray[Any]] = {}
+    fields = []
+    for number, model in enumerate(ranker.models.values()):
+        places = np.flatnonzero(model.weights)
+        weights[f"{number}.places"] = places.astype(np.int32)
+        weights[f"{number}.values"] = model.weights[places]
+        for fold, booster in enumerate(model.boosters):
+            members[f"boosters/{number}-{fold}.txt"] = booster.model_to_string().encode()
+        fields.append(_described(model))
+    members["weights.safetensors"] = save(weights)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    manifest = {"format": FORMAT, "width": WIDTH, "fields": fields, "sha256": digests}
+    members["manifest.json"] = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    return _zipped(members)
+
+
+def unpacked(content: bytes) -> Ranker:
+    """The ranker that `packed` wrote; raises ValueError on anything else, or where a digest is wrong."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        manifest = json.loads(members.pop("manifest.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError) as wrong:
+        raise ValueError(f"these {len(content)} bytes are not a ranker: {wrong}") from wrong
+    if manifest.get("format") != FORMAT or manifest.get("width") != WIDTH:
+        raise ValueError(f"the ranker has format {manifest.get('format')!r}; this version reads {FORMAT!r}")
+    for name, digest in manifest["sha256"].items():
+        if hashlib.sha256(members.get(name, b"")).hexdigest() != digest:
+            raise ValueError(f"the ranker's member {name} is not what was written")
+    weights = load(members["weights.safetensors"])
+    return Ranker([_model(number, field, weights, members) for number, field in enumerate(manifest["fields"])])
+
+
+def _described(model: FieldModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "type": model.type,
+        "pools": list(model.pools),
+        "rivals": list(model.rivals),
+        "folds": len(model.boosters),
+        "choose": [*model.choose.weights, model.choose.bias],
+        "trust": [*model.trust.weights, model.trust.bias],
+        "threshold": model.threshold,
+        "spelling": {
+            "tokens": model.spelling.tokens,
+            "comma_goes_before": sorted(model.spelling.comma_goes_before),
+            "blank_after_comma": model.spelling.blank_after_comma,
+        },
+        "documents": model.documents,
+    }
+
+
+def _model(
+    number: int, field: dict[str, Any], weights: dict[str, NDArray[Any]], members: dict[str, bytes]
+) -> FieldModel:
+    dense = np.zeros(WIDTH + 1, dtype=np.float32)
+    dense[weights[f"{number}.places"]] = weights[f"{number}.values"]
+    spelling = field["spelling"]
+    return FieldModel(
+        name=field["name"],
+        type=field["type"],
+        pools=tuple(field["pools"]),
+        weights=dense,
+        rivals=tuple(field["rivals"]),
+        boosters=tuple(
+            lightgbm.Booster(model_str=members[f"boosters/{number}-{fold}.txt"].decode())
+            for fold in range(field["folds"])
+        ),
+        choose=Calibration(tuple(field["choose"][:-1]), field["choose"][-1]),
+        trust=Calibration(tuple(field["trust"][:-1]), field["trust"][-1]),
+        threshold=field["threshold"],
+        spelling=Spelling(spelling["tokens"], frozenset(spelling["comma_goes_before"]), spelling["blank_after_comma"]),
+        documents=field["documents"],
+    )
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name, _TIME), members[name], zipfile.ZIP_DEFLATED)
+    return target.getvalue()

@@ -1,0 +1,156 @@
+"""The learned ranker: for each field, which candidate is the value, how sure that is, or that there is none.
+
+Two stages per field. A logistic regression on the words around a candidate gives every candidate a score; LightGBM
+looks at the best of them again, with the scores of the others, of the rival fields, the anchors and the layout.
+Calibration turns the final score into the probability that the value is exactly right. Fitting is in `fitting.py`,
+keeping in `archive.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from services.extract import anchors, features, linear
+from services.extract.calibration import Calibration, calibration_inputs
+from services.extract.candidates import Candidate
+from services.extract.schema import FieldSpec
+from services.extract.searched import Pool, Searched
+from services.extract.spelling import Spelling
+
+#: How many candidates the second stage looks at.
+SHORTLIST = 40
+#: A field with many values may give this many at most in one document.
+MOST_VALUES = 60
+
+
+@dataclass(frozen=True)
+class FieldModel:
+    """What was learned for one field. `rivals` are the fields whose scores the second stage also sees.
+
+    `choose` and `threshold` decide whether a value is given at all, `trust` is the confidence it is given with.
+    `documents` counts the labelled documents it was learned from.
+    """
+
+    name: str
+    type: str
+    pools: tuple[str, ...]
+    weights: NDArray[np.float32]
+    rivals: tuple[str, ...]
+    boosters: tuple[lightgbm.Booster, ...]
+    choose: Calibration
+    trust: Calibration
+    threshold: float
+    spelling: Spelling
+    documents: int
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A chosen value: its candidate, its normal form as people spell it, its calibrated confidence in 0..1."""
+
+    candidate: Candidate
+    value: str
+    confidence: float
+
+
+class Ranker:
+    """All the field models of a workspace. A field is known by its name and type, whatever schema asks for it."""
+
+    def __init__(self, models: Sequence[FieldModel]) -> None:
+        self.models: Mapping[str, FieldModel] = {model_key(model): model for model in models}
+
+    def knows(self, field: FieldSpec) -> bool:
+        """Whether there is a model for this field."""
+        return model_key(field) in self.models
+
+    def rank(self, searched: Searched, field: FieldSpec) -> list[Ranked]:
+        """The values of `field` in a document, best first; [] where the model says that there is none.
+
+        Raises KeyError where the ranker does not know the field.
+        """
+        model = self.models[model_key(field)]
+        pool = searched.pool(model.pools)
+        if not pool.candidates:
+            return []
+        scores = linear.logits(pool.words, model.weights)
+        rivals = self._rival_scores(pool, model)
+        places = linear.shortlist(scores, SHORTLIST)
+        rows = second_stage_rows(pool, field, scores, rivals, places)
+        final = np.mean([booster.predict(rows, raw_score=True) for booster in model.boosters], axis=0)
+        return self._chosen(pool, places, final, field, model)
+
+    def _rival_scores(self, pool: Pool, model: FieldModel) -> NDArray[np.float32]:
+        if not model.rivals:
+            return np.zeros((len(pool.candidates), 0), dtype=np.float32)
+        weights = np.column_stack([self.models[rival].weights for rival in model.rivals])
+        return linear.logits(pool.words, weights)
+
+    def _chosen(
+        self, pool: Pool, places: NDArray[np.int64], final: NDArray[np.float64], field: FieldSpec, model: FieldModel
+    ) -> list[Ranked]:
+        kept = distinct(pool.candidates, places, final, apart=field.takes_many)
+        inputs = calibration_inputs([score for _, score in kept])
+        most = MOST_VALUES if field.takes_many else 1
+        chosen = []
+        for (place, _), row in zip(kept[:most], inputs, strict=False):
+            if model.choose(row) >= model.threshold:
+                candidate = pool.candidates[place]
+                chosen.append(Ranked(candidate, spelt(candidate, model.spelling, field), model.trust(row)))
+        return chosen
+
+
+def model_key(field: FieldSpec | FieldModel) -> str:
+    """The name under which a field's model is kept."""
+    return f"{field.name}/{field.type}"
+
+
+def spelt(candidate: Candidate, spelling: Spelling, field: FieldSpec) -> str:
+    """The candidate's value as people write it; types with a normal form of their own are left alone."""
+    return spelling(candidate.value) if field.type in ("party", "address", "text", "list") else candidate.value
+
+
+def second_stage_rows(
+    pool: Pool,
+    field: FieldSpec,
+    scores: NDArray[np.float32],
+    rivals: NDArray[np.float32],
+    places: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """What the second stage sees of the candidates at `places`, a row each."""
+    chosen = [int(place) for place in places]
+    named = anchors.FieldAnchors.of(field)
+    return np.hstack(
+        [
+            linear.comparison(pool.candidates, scores, rivals, places),
+            anchors.anchor_features(pool.surroundings, pool.candidates, chosen, named),
+            pool.numbers.rows(chosen),
+        ]
+    )
+
+
+def row_names(rivals: Sequence[str]) -> list[str]:
+    """The names of the columns of `second_stage_rows`."""
+    return [*linear.NAMES, *(f"rival {rival}" for rival in rivals), "best_rival", *anchors.NAMES, *features.NAMES]
+
+
+def distinct(
+    candidates: Sequence[Candidate], places: NDArray[np.int64], scores: NDArray[np.float64], *, apart: bool
+) -> list[tuple[int, float]]:
+    """The best place of each distinct value with its score, best first; `apart`: none shares text with a better one."""
+    kept: list[tuple[int, float]] = []
+    seen: set[str] = set()
+    for number in np.argsort(-scores, kind="stable"):
+        place = int(places[number])
+        here = candidates[place]
+        if here.same in seen:
+            continue
+        if apart and any(here.first < candidates[p].last and candidates[p].first < here.last for p, _ in kept):
+            continue
+        seen.add(here.same)
+        kept.append((place, float(scores[number])))
+    return kept

@@ -1,0 +1,54 @@
+"""A document searched for candidates: the one preparation that fitting, ranking and cold choosing share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from scipy.sparse import csr_matrix
+
+from services.extract.candidates import Candidate, candidates_in
+from services.extract.context import Surroundings, hashed
+from services.extract.features import DocumentFeatures
+from services.extract.layout import sheet_of
+from shared.documents import Reading
+
+
+@dataclass
+class Pool:
+    """The candidates of some pools of one document, their hashed words (a row each) and their numbers."""
+
+    surroundings: Surroundings
+    candidates: list[Candidate]
+
+    @cached_property
+    def words(self) -> csr_matrix:
+        """Row i is the hashed surroundings of candidate i."""
+        return hashed([self.surroundings.strings(candidate) for candidate in self.candidates])
+
+    @cached_property
+    def numbers(self) -> DocumentFeatures:
+        """The numbers of the candidates, worked out only for those asked for."""
+        return DocumentFeatures(self.surroundings.sheet, self.candidates)
+
+
+@dataclass
+class Searched:
+    """One document, laid out; pools are searched when first asked for."""
+
+    surroundings: Surroundings
+    _pools: dict[tuple[str, ...], Pool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, reading: Reading) -> Searched:
+        """Lay out `reading`."""
+        return cls(Surroundings(sheet_of(reading)))
+
+    def pool(self, names: Sequence[str]) -> Pool:
+        """The candidates of these pools, one pool after the other."""
+        key = tuple(names)
+        if key not in self._pools:
+            found = [candidate for name in key for candidate in candidates_in(self.surroundings.sheet, name)]
+            self._pools[key] = Pool(self.surroundings, found)
+        return self._pools[key]
