@@ -1,7 +1,7 @@
 """The table of rooms: which services there are, and how to open one.
 
 Everything is found by name, so that an image which holds one service opens that one and knows nothing of the
-others. Only this module, `embedded.py`, `measure.py` and the command line see several services.
+others. Only this module, `embedded.py` and the command line see several services.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import redis
 from celery import Celery, signals
 from celery.exceptions import SoftTimeLimitExceeded
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -180,8 +180,9 @@ def celery_app(broker_url: str) -> Celery:
         # True loops for ever over a file that kills its worker; the ledger counts attempts instead.
         task_reject_on_worker_lost=False,
         task_create_missing_queues=False,
-        task_queues=[Queue(service) for service in sorted({job.service() for job in JOBS.values()})],
-        task_routes={name: {"queue": job.service()} for name, job in JOBS.items()},
+        # Bound by its own key: a bare Queue would be bound by the default queue's key and get everybody's messages.
+        task_queues=[Queue(name, Exchange("dossier", "direct"), routing_key=name) for name in _services()],
+        task_routes={name: {"queue": job.service(), "routing_key": job.service()} for name, job in JOBS.items()},
         task_default_queue="ingest",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,

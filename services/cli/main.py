@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Sequence
 
 import typer
 
@@ -25,14 +26,20 @@ measure = typer.Typer(
     help="Measure on labelled data, in process, with the code the services run.", no_args_is_help=True
 )
 
-for command in (machine.up, machine.down, machine.doctor, machine.login, machine.api, machine.worker, machine.migrate):
-    app.command()(command)
-for command in (work.upload, work.status, work.export, work.ask, work.train, work.registry):
-    app.command()(command)
-app.command()(measuring.bench)
+INSTALLATION = (machine.up, machine.down, machine.doctor, machine.login, machine.api, machine.worker, machine.migrate)
+WORK = (work.upload, work.status, work.export, work.ask, work.train, work.registry, measuring.bench)
+MEASURES = (measuring.classify, measuring.extract, measuring.answer)
+
+
+def _add(to: typer.Typer, commands: Sequence[Callable[..., None]]) -> None:
+    for command in commands:
+        to.command()(command)
+
+
+_add(app, INSTALLATION)
+_add(app, WORK)
+_add(measure, MEASURES)
 label.command("import")(work.import_labels)
-for command in (measuring.classify, measuring.extract, measuring.answer):
-    measure.command()(command)
 app.add_typer(label, name="label")
 app.add_typer(measure, name="measure")
 
