@@ -31,8 +31,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(postgres: str) -> str:
     """Name of a migrated, empty database that the others are copied from."""
-    with create_engine(postgres, isolation_level="AUTOCOMMIT").connect() as connection:
+    owner = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
         connection.execute(text("CREATE DATABASE template_dossier"))
+    owner.dispose()
     engine = engine_from(str(_named(postgres, "template_dossier")))
     rooms.migrate_all(engine, [service for service in rooms.SERVICES if _migrations(service).is_dir()])
     engine.dispose()
