@@ -72,10 +72,11 @@ class FieldStatement:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a person should look; `code` is stable for programs, `message` is for people."""
+    """Why a person should look; `code` is stable for programs, `message` for people, `field` None means the class."""
 
     code: str
     message: str
+    field: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,7 @@ def decide(
     """
     doubts = [*_class_doubts(about, class_threshold)]
     for field in fields:
-        doubts += _field_doubts(
-            field, field_thresholds.get(field.name, Threshold(None, 0, class_threshold.wanted))
-        )
+        doubts += _field_doubts(field, field_thresholds.get(field.name, Threshold(None, 0, class_threshold.wanted)))
     if doubts:
         return Verdict("needs_review", tuple(doubts), _usefulness(about, fields))
     if about.by_person or any(field.by_person for field in fields):
@@ -162,40 +161,32 @@ def _class_doubts(about: ClassStatement, threshold: Threshold) -> list[Reason]:
         return []
     if not about.in_scope:
         return [Reason("out_of_scope", "this does not look like any class of the taxonomy")]
-    return _doubts("class", "the class", about.confidence, threshold)
+    return _doubts(None, about.confidence, threshold)
 
 
 def _field_doubts(field: FieldStatement, threshold: Threshold) -> list[Reason]:
     if field.by_person:
         return []
     if not field.stated:
-        missing = Reason("required_field_missing", f"{field.name} is required, and no value was found")
+        missing = Reason("required_field_missing", f"{field.name} is required, and no value was found", field.name)
         return [missing] if field.required else []
     if not field.grounded:
-        return [Reason("no_evidence", f"the value of {field.name} could not be found on a page")]
-    return _doubts("field", field.name, field.confidence, threshold)
+        return [Reason("no_evidence", f"the value of {field.name} could not be found on a page", field.name)]
+    return _doubts(field.name, field.confidence, threshold)
 
 
-def _doubts(code: str, subject: str, confidence: float | None, threshold: Threshold) -> list[Reason]:
+def _doubts(field: str | None, confidence: float | None, threshold: Threshold) -> list[Reason]:
+    kind, subject = ("field", field) if field else ("class", "the class")
     if confidence is None:
-        return [Reason(f"{code}_not_scored", f"{subject} has no measured confidence")]
+        return [Reason(f"{kind}_not_scored", f"{subject} has no measured confidence", field)]
     if threshold.value is None and threshold.judged < threshold.wanted:
-        return [
-            Reason(
-                f"{code}_too_few_labels",
-                f"{subject}: {threshold.judged} of the {threshold.wanted} reviewed examples that automatic "
-                "acceptance needs",
-            )
-        ]
+        words = f"{subject} has {threshold.judged} of the {threshold.wanted} reviewed examples that acceptance needs"
+        return [Reason(f"{kind}_too_few_labels", words, field)]
     if threshold.value is None:
-        return [Reason(f"{code}_below_target", f"{subject} is not right often enough to accept it unseen")]
+        return [Reason(f"{kind}_below_target", f"{subject} is not right often enough to pass unseen", field)]
     if confidence < threshold.value:
-        return [
-            Reason(
-                f"{code}_uncertain",
-                f"{subject} is {confidence:.0%} certain; {threshold.value:.0%} is needed",
-            )
-        ]
+        words = f"{subject} is {confidence:.0%} certain; {threshold.value:.0%} is needed"
+        return [Reason(f"{kind}_uncertain", words, field)]
     return []
 
 

@@ -62,9 +62,7 @@ class FieldObservation:
     @property
     def right(self) -> bool:
         """Whether the stated value is the expected one, in the sense of `same_value`."""
-        return (
-            self.stated is not None and self.expected is not None and same_value(self.stated, self.expected)
-        )
+        return self.stated is not None and self.expected is not None and same_value(self.stated, self.expected)
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,7 @@ def same_value(one: str, other: str) -> bool:
     return _folded(one) == _folded(other)
 
 
-def compared(
-    name: str, stated: Sequence[tuple[str, float | None]], expected: Sequence[str]
-) -> list[FieldObservation]:
+def compared(name: str, stated: Sequence[tuple[str, float | None]], expected: Sequence[str]) -> list[FieldObservation]:
     """One observation per stated value, then one per expected value that nobody stated.
 
     Each expected value answers one stated value at most, so a value stated twice is right once.
