@@ -21,9 +21,7 @@ def made(engine: Engine, store: FolderStore, workspace: str) -> list[str]:
         ]
 
 
-def test_the_same_artefact_and_role_give_the_same_version(
-    engine: Engine, store: FolderStore, workspace: str
-) -> None:
+def test_the_same_artefact_and_role_give_the_same_version(engine: Engine, store: FolderStore, workspace: str) -> None:
     with engine.begin() as connection:
         once = registry.register(connection, store, workspace, "classifier", b"model", {"a": 1}, {"f1": 0.9})
         again = registry.register(connection, store, workspace, "classifier", b"model", {"a": 2}, {"f1": 0.1})
@@ -44,9 +42,7 @@ def test_eight_that_register_the_same_bytes_at_once_share_one_version(
         assert len(set(pool.map(one, range(8)))) == 1
 
 
-def test_nothing_is_in_use_before_the_first_promotion(
-    engine: Engine, workspace: str, made: list[str]
-) -> None:
+def test_nothing_is_in_use_before_the_first_promotion(engine: Engine, workspace: str, made: list[str]) -> None:
     with engine.begin() as connection:
         assert registry.promoted(connection, workspace, "classifier") is None
         with pytest.raises(Conflict):

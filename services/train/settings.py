@@ -1,0 +1,15 @@
+"""What train reads from the environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class TrainSettings(BaseSettings):
+    """`DOSSIER_TRAIN_…`; raises pydantic's ValidationError, naming the variable, where a value does not fit."""
+
+    model_config = SettingsConfigDict(env_prefix="DOSSIER_TRAIN_", extra="forbid", frozen=True)
+
+    #: The loss in share of right answers that the gate tolerates, overall and in each class.
+    margin: float = Field(default=0.02, ge=0, le=1)

@@ -1,0 +1,90 @@
+"""The tables of schema `train`. Only this service writes them; others see `train.published_runs`.
+
+One row in `runs` serves every method: a classifier learned in seconds by another room's handler, and a QLoRA run of
+hours that holds its row by a lease (`fence`, `heartbeat_at`) outside of the queue's time limits.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(schema="train")
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("workspace_id", Text, primary_key=True),
+    #: SHA-256 of the JSONL in the store, in hex.
+    Column("digest", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    #: {labels, documents, held_out, by_class}
+    Column("counts", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
+)
+
+#: Lineage: which labels of which documents went into a snapshot, and so into every version made from it.
+snapshot_labels = Table(
+    "snapshot_labels",
+    metadata,
+    Column("workspace_id", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("label_id", Text, primary_key=True),
+    Column("document_id", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    #: "fit" (the room that owns the model learns it), "qlora", "lora" or "full".
+    Column("method", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("parameters", JSONB, nullable=False, server_default="{}"),
+    Column("snapshot_digest", Text, nullable=False),
+    Column("snapshot_key", Text, nullable=False),
+    Column("promote", Boolean, nullable=False, server_default="false"),
+    #: What was measured, and the gate's table.
+    Column("metrics", JSONB, nullable=False, server_default="{}"),
+    #: {code, message, action}: why it was refused, failed or canceled.
+    Column("reason", JSONB),
+    Column("version_id", Text),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("heartbeat_at", DateTime(timezone=True)),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("at", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
+    #: "log" (for people, in `message`) or "metrics" (numbers by name, in `measured`).
+    Column("kind", Text, nullable=False),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("measured", JSONB),
+)
+
+
+def log(connection: Connection, run: str, message: str) -> None:
+    """Add a line for people to the log of a run."""
+    connection.execute(insert(events).values(run_id=run, kind="log", message=message))

@@ -1,0 +1,89 @@
+"""The train room alone: its routes, its handler, and labels in the shape of review's published view."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
+
+from services import rooms
+from services.train.gate import Pair
+from shared import http, ledger, queues, registry
+from shared.access import Role
+from shared.desk import Desk
+from shared.jobs import Settle
+from shared.registry import Version
+from shared.store import FolderStore
+
+
+@pytest.fixture
+def client(desk: Desk, key_for: Callable[[Role], str]) -> Iterator[TestClient]:
+    app = http.application(desk, [rooms.router("train")])
+    with TestClient(app, headers={"Authorization": f"Bearer {key_for('admin')}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def labelled(engine: Engine, workspace: str) -> Callable[..., None]:
+    """Gives documents their class: `labelled({"doc_1": "claims/motor"})`. Review's view is a table here."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DROP SCHEMA IF EXISTS review CASCADE; CREATE SCHEMA review; CREATE TABLE review.published_labels ("
+                "id text PRIMARY KEY, workspace_id text, document_id text, task text, name text, path text[],"
+                " value jsonb, evidence jsonb, author text, created_at timestamptz DEFAULT clock_timestamp(),"
+                " audit boolean NOT NULL DEFAULT false)"
+            )
+        )
+
+    def label(classes: dict[str, str], workspace: str = workspace) -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO review.published_labels (id, workspace_id, document_id, task, path, author)"
+                    " VALUES (:id, :workspace, :document, 'class', :path, 'anna')"
+                ),
+                [
+                    {"id": f"lab_{document}", "workspace": workspace, "document": document, "path": path.split("/")}
+                    for document, path in classes.items()
+                ],
+            )
+
+    return label
+
+
+@pytest.fixture
+def learned(engine: Engine, store: FolderStore, workspace: str) -> Callable[..., Version]:
+    """Registers a classifier as a room does that has learned one, with its comparison where it made one."""
+
+    def make(
+        artefact: bytes, run: str | None = None, pairs: Sequence[Pair] = (), against: str | None = None
+    ) -> Version:
+        metrics: dict[str, Any] = {"accuracy": 0.9}
+        if against is not None:
+            lines = b"".join(json.dumps(pair.__dict__).encode() + b"\n" for pair in pairs)
+            key = store.put(workspace, "comparisons", lines).key
+            metrics |= {"compared_with": against, "comparison_key": key}
+        with engine.begin() as connection:
+            return registry.register(connection, store, workspace, "classifier", artefact, {}, metrics, run)
+
+    return make
+
+
+@pytest.fixture
+def settle(desk: Desk, workspace: str) -> Callable[[str, str], None]:
+    """Sends Settle for a run and a version, and runs it as a worker would."""
+    rooms.open_handlers("train")
+
+    def run(run: str, version: str) -> None:
+        with desk.engine.begin() as connection:
+            [(job, _)] = ledger.add(connection, workspace, [Settle(run=run, version=version)])
+        held = ledger.claim(desk.engine, job)
+        assert held is not None
+        queues.run(desk, held)
+
+    return run
