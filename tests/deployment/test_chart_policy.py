@@ -141,6 +141,7 @@ def test_only_services_that_generate_reach_the_generation_server(manifests):
         ({"image": {"tag": "latest"}}, "tag"),
         ({"services": {"billing": {"digest": "", "generation": False, "api": {}, "worker": {}}}}, "billing"),
         ({"services": {"chat": {"api": {"replica": 3}}}}, "replica"),
+        ({"services": {"chat": {"api": {"concurrency": 3}}}}, "concurrency"),
         ({"secrets": {"database": {"existingSecret": ""}}}, "existingSecret"),
         ({"generation": {"url": "tgi:8080"}}, "url"),
         ({"tgi": {"gpus": 0}}, "gpus"),

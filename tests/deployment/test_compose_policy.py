@@ -17,7 +17,7 @@ def test_every_service_has_an_api_and_a_worker_that_wait_for_every_migration(com
     services = compose["services"]
     for service in SERVICES:
         assert services[f"{service}-api"]["command"][:2] == ["api", service]
-        assert services[f"{service}-worker"]["command"] == ["worker", service]
+        assert services[f"{service}-worker"]["command"][:2] == ["worker", service]
         assert services[f"{service}-migrate"]["command"] == ["migrate", service]
         for role in ("api", "worker"):
             waits = services[f"{service}-{role}"]["depends_on"]
