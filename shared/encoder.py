@@ -220,9 +220,7 @@ def _graph(source: _Source) -> bytes:
     from safetensors.numpy import load_file
 
     weights = load_file(source.folder / "model.safetensors")
-    builder = _Builder(
-        {name.removeprefix("bert."): array.astype(np.float32) for name, array in weights.items()}
-    )
+    builder = _Builder({name.removeprefix("bert."): array.astype(np.float32) for name, array in weights.items()})
     hidden = builder.embeddings(source)
     for layer in range(source.layers):
         hidden = builder.layer(source, f"encoder.layer.{layer}", hidden)
@@ -251,9 +249,7 @@ class _Builder:
         """Word + position + segment, normalised. All texts are segment 0, so its row joins the positions'."""
         positions = self.weights["embeddings.position_embeddings.weight"]
         segment = self.weights["embeddings.token_type_embeddings.weight"][0]
-        words = self.add(
-            "Gather", self.constant("words", self.weights["embeddings.word_embeddings.weight"]), "ids"
-        )
+        words = self.add("Gather", self.constant("words", self.weights["embeddings.word_embeddings.weight"]), "ids")
         count = self.add("Shape", "ids", start=1, end=2)
         begin, axis = self.constant("zero", np.array([0])), self.constant("axis0", np.array([0]))
         places = self.add("Slice", self.constant("positions", positions + segment), begin, count, axis)
@@ -278,9 +274,7 @@ class _Builder:
             num_heads=source.heads,
         )
         projected = self.dense(f"{name}.attention.output.dense", attended)
-        between = self.normalised(
-            source, f"{name}.attention.output.LayerNorm", self.add("Add", projected, hidden)
-        )
+        between = self.normalised(source, f"{name}.attention.output.LayerNorm", self.add("Add", projected, hidden))
         inner = self.add("Gelu", self.dense(f"{name}.intermediate.dense", between))
         outer = self.dense(f"{name}.output.dense", inner)
         return self.normalised(source, f"{name}.output.LayerNorm", self.add("Add", outer, between))
@@ -291,9 +285,7 @@ class _Builder:
         if source.pooling == "cls":
             vector = self.add("Gather", hidden, self.constant("first", np.array(0)), axis=1)
         else:
-            mask = self.add(
-                "Unsqueeze", self.add("Cast", "mask", to=1), self.constant("last", np.array([-1]))
-            )
+            mask = self.add("Unsqueeze", self.add("Cast", "mask", to=1), self.constant("last", np.array([-1])))
             total = self.add("ReduceSum", self.add("Mul", hidden, mask), axis, keepdims=0)
             vector = self.add("Div", total, self.add("ReduceSum", mask, axis, keepdims=0))
         length = self.add("ReduceL2", vector, axis, keepdims=1)
@@ -305,9 +297,7 @@ class _Builder:
         return self.add("Add", product, self.constant(f"{name}.bias", self.weights[f"{name}.bias"]))
 
     def normalised(self, source: _Source, name: str, value: str) -> str:
-        scale, shift = (
-            self.constant(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias")
-        )
+        scale, shift = (self.constant(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias"))
         return self.add("LayerNormalization", value, scale, shift, axis=-1, epsilon=source.epsilon)
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
