@@ -210,19 +210,24 @@ def celery_app(broker_url: str) -> Celery:
 class CeleryDoorbell:
     """Tells the queue that a job waits. Best effort: a ring that fails is left to the reconciler."""
 
+    #: After a ring that failed, nobody rings for so long: no request shall wait for a broker that is down.
+    SILENCE_S = 5.0
+
     def __init__(self, broker_url: str) -> None:
         self._app = celery_app(broker_url)
+        self._app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0, "interval_max": 0.1}
+        self._silent_until = 0.0
 
     def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
         """Ring for (id, name) pairs, the first DEPTH of them; the reconciler feeds the rest as the queue empties."""
+        if time.monotonic() < self._silent_until:
+            return
         try:
-            with (
-                self._app.connection_for_write() as connection,
-                self._app.amqp.Producer(connection) as producer,
-            ):
+            with self._app.connection_for_write() as connection, self._app.amqp.Producer(connection) as producer:
                 for job_id, name in jobs[:DEPTH]:
                     self._app.send_task(name, args=[job_id], producer=producer, retry=False)
         except (BrokerDown, redis.RedisError, OSError) as down:
+            self._silent_until = time.monotonic() + self.SILENCE_S
             log.warning("the queue could not be told, the reconciler will: %s", type(down).__name__)
 
 
