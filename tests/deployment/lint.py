@@ -82,20 +82,19 @@ def _schema_faults(manifest: dict[str, Any]) -> Iterator[str]:
             yield f"{who} does not fit Kubernetes {version}: {place}: {fault.message}"
 
 
-def main() -> None:
-    """Run every check, print what fails, exit with 1 if anything did."""
-    failed = False
+def command_faults() -> Iterator[str]:
+    """What the programs find, in their own words."""
     for command in commands():
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
-            failed = True
-            print(f"{Path(command[0]).name}:\n{done.stdout}{done.stderr}")
-    for fault in chart_faults():
-        failed = True
-        print(f"helm: {fault}")
-    if failed:
-        sys.exit(1)
-    print("deployment: Dockerfile, compose file and chart are sound")
+            yield f"{Path(command[0]).name}: {done.stdout}{done.stderr}"
+
+
+def main() -> None:
+    """Run every check; silent where all is well, else exit with 1 and what is wrong on stderr."""
+    faults = [*command_faults(), *chart_faults()]
+    if faults:
+        sys.exit("\n".join(faults))
 
 
 if __name__ == "__main__":

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
+import sysconfig
 import tomllib
+from importlib import metadata
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from services.rooms import SERVICES
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-
-
-def test_every_service_has_an_extra_to_install():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {*SERVICES, "cli"} <= set(extras)
 
 
 def test_the_files_that_the_image_copies_are_let_through_and_nothing_else_is():
@@ -32,3 +36,78 @@ def test_the_files_that_the_image_copies_are_let_through_and_nothing_else_is():
 
 def test_the_image_runs_as_a_user_of_its_own():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+
+
+@pytest.fixture(scope="session")
+def extras() -> dict[str, list[str]]:
+    """The requirements of each extra in pyproject.toml; "" has those of every service."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {"": project["dependencies"], **project["optional-dependencies"]}
+
+
+def _installed(requirements: list[str], extras: dict[str, list[str]]) -> set[str]:
+    """The distributions that pip would install for `requirements`, by their normal names."""
+    found: set[str] = set()
+    waiting = [Requirement(text) for text in requirements]
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        if name == "dossier":
+            waiting += [Requirement(text) for extra in wanted.extras for text in extras[extra]]
+            continue
+        key = f"{name}[{','.join(sorted(wanted.extras))}]"
+        if key in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found |= {name, key}
+        needs = [Requirement(text) for text in metadata.requires(name) or []]
+        waiting += [
+            need
+            for need in needs
+            if not need.marker or any(need.marker.evaluate({"extra": extra}) for extra in {"", *wanted.extras})
+        ]
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_opens_with_its_own_files_and_its_own_extra_alone(service, extras, tmp_path):
+    """What the image of the service holds is copied here, and only what pip installs there can be imported."""
+    for source, target in re.findall(r"^COPY (?!--from)(\S+) /app/(\S+)$", DOCKERFILE, re.MULTILINE):
+        for path in ROOT.glob(source.replace("${SERVICE}", service)):
+            place = tmp_path / target.replace("${SERVICE}", service)
+            place.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, place, dirs_exist_ok=True)
+            else:
+                shutil.copy(path, place)
+    allowed = {"dossier"} | _installed([*extras[""], *extras[service], *extras["cli"]], extras)
+    foreign = [
+        module
+        for module, names in metadata.packages_distributions().items()
+        if not {canonicalize_name(name) for name in names} & allowed
+    ]
+    program = (
+        "import sys, warnings; root, packages, foreign, service = sys.argv[1:]\n"
+        "sys.path[:0] = [root, packages]\n"
+        "sys.modules.update(dict.fromkeys(foreign.split(',')))\n"
+        "import services.cli.main\n"
+        "from services import rooms\n"
+        "rooms.open_handlers(service); rooms.router(service)\n"
+    )
+    # -S: the checkout that is installed for development must not be seen.
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            program,
+            tmp_path,
+            sysconfig.get_path("purelib"),
+            ",".join(foreign),
+            service,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
