@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select, text, update
 
 from services.train.gate import Verdict, judge, pairs_from
 from services.train.settings import TrainSettings
 from services.train.tables import log, runs
 from shared import access, registry
 from shared.errors import NotFound, Unavailable
-from shared.jobs import Job, Settle
+from shared.jobs import Classify, Extract, Job, Settle
 from shared.ledger import Work
 from shared.queues import handles
 from shared.registry import Version
@@ -37,9 +37,28 @@ def settle(job: Settle, work: Work) -> list[Job]:
     version = registry.find(work.read, work.workspace, run.role, job.version)
     in_use = registry.promoted(work.read, work.workspace, run.role)
     verdict = verdict_on(work.store, version, in_use, TrainSettings().margin)
-    if _end(work.write, run, version, verdict) and run.promote and verdict.passed:
-        _promote(work.write, run, version, in_use, verdict)
-    return []
+    if not (_end(work.write, run, version, verdict) and run.promote and verdict.passed):
+        return []
+    _promote(work.write, run, version, in_use, verdict)
+    return looked_at_again(work.write, work.workspace, run.role)
+
+
+def looked_at_again(connection: Connection, workspace: str, role: str) -> list[Job]:
+    """The jobs by which a newly promoted version looks at what still waits for a person, and at the audit sample.
+
+    What a person has decided, or the desk has accepted, stays as it is: nobody's facts change behind their back.
+    """
+    again = {"classifier": Classify, "extractor": Extract}.get(role)
+    if again is None:
+        return []
+    return [again(document=document) for document in connection.execute(_AGAIN, {"workspace": workspace}).scalars()]
+
+
+_AGAIN = text(
+    "SELECT d.id FROM ledger.documents d JOIN review.published_verdicts v ON v.document_id = d.id"
+    " WHERE d.workspace_id = :workspace AND d.state = 'succeeded' AND (v.decision = 'needs_review'"
+    "  OR EXISTS (SELECT 1 FROM review.published_labels l WHERE l.document_id = d.id AND l.audit)) ORDER BY d.id"
+)
 
 
 def verdict_on(store: Store, version: Version, in_use: Version | None, margin: float) -> Verdict:
