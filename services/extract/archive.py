@@ -9,6 +9,7 @@ Reading checks every digest before anything is parsed.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -22,7 +23,7 @@ from safetensors.numpy import load, save
 
 from services.extract.calibration import Calibration
 from services.extract.context import WIDTH
-from services.extract.ranker import FieldModel, Ranker
+from services.extract.ranker import FieldModel, Measured, Ranker
 from services.extract.spelling import Spelling
 
 FORMAT = "dossier-ranker/1"
@@ -81,7 +82,7 @@ def _described(model: FieldModel) -> dict[str, Any]:
             "comma_goes_before": sorted(model.spelling.comma_goes_before),
             "blank_after_comma": model.spelling.blank_after_comma,
         },
-        "documents": model.documents,
+        "measured": dataclasses.asdict(model.measured),
     }
 
 
@@ -105,7 +106,7 @@ def _model(
         trust=Calibration(tuple(field["trust"][:-1]), field["trust"][-1]),
         threshold=field["threshold"],
         spelling=Spelling(spelling["tokens"], frozenset(spelling["comma_goes_before"]), spelling["blank_after_comma"]),
-        documents=field["documents"],
+        measured=Measured(**field["measured"]),
     )
 
 

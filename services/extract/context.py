@@ -15,6 +15,7 @@ from sklearn.feature_extraction import FeatureHasher
 
 from services.extract.candidates import Candidate
 from services.extract.layout import Sheet
+from services.extract.lexicon import concepts_of
 
 #: Columns of the hashed matrix; 2^18 keeps collisions rare for the few 10,000 strings of a workspace.
 WIDTH = 1 << 18
@@ -112,6 +113,7 @@ class Surroundings:
         found += [f"L{place}={word}" for place, word in enumerate(reversed(left[-3:]), 1)]
         found += [f"L={word}" for word in left[-6:]]
         found += [f"LL={a} {b}" for a, b in zip(left[-4:], left[-3:], strict=False)]
+        found += [f"LC={concept}" for concept in concepts_of(left[-4:])]
         found += [f"R{place}={word}" for place, word in enumerate(right[:2], 1)]
         found += [f"R={word}" for word in right[:4]]
         return found
@@ -128,6 +130,7 @@ class Surroundings:
                 break
             words = self.segment_words(above)
             found += [f"A{min(depth, 2)}={word}" for word in words[:5]]
+            found += [f"AC{depth}={concept}" for concept in concepts_of(words[:5])]
             if depth < 3:
                 found.append(f"AS{depth}={' '.join(words[:5])}")
             above = segments[above].above
@@ -146,6 +149,7 @@ class Surroundings:
         after = self._keys(candidate.last, min(len(tokens), candidate.last + reach + 3))[:reach]
         found = [f"P{place}={word}" for place, word in enumerate(reversed(before[-3:]), 1)]
         found += [f"P={word}" for word in before]
+        found += [f"PC={concept}" for concept in concepts_of(before[-4:])]
         found += [f"PP={a} {b}" for a, b in zip(before[-4:], before[-3:], strict=False)]
         found += [f"N{place}={word}" for place, word in enumerate(after[:2], 1)]
         found += [f"N={word}" for word in after[:4]]

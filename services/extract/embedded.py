@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.extract.alignment import printed_at
-from services.extract.anchors import FieldAnchors, concepts_of, words_in
+from services.extract.anchors import FieldAnchors
 from services.extract.invoices import invoice_facts
+from services.extract.lexicon import concepts_of, words_in
 from services.extract.schema import FieldSpec
 from services.extract.searched import Searched
 from services.extract.values import normal_form

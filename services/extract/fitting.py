@@ -25,6 +25,7 @@ from services.extract.matching import FREE_TYPES, Targets, targets_for
 from services.extract.ranker import (
     SHORTLIST,
     FieldModel,
+    Measured,
     Ranker,
     distinct,
     model_key,
@@ -192,14 +193,13 @@ def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Label
     fold_of_row = task.folds[np.concatenate(owner)]
     names = row_names([model_key(rival.field) for rival in rivals])
     boosters = tuple(_boosted(stacked, fold_of_row != fold, names) for fold in range(_FOLDS))
-    spelling = _spelling(task, documents)
-    outcomes = [
+    scored = [
         (places[place], boosters[task.folds[place]].predict(rows[place], raw_score=True))
         if len(places[place])
         else (places[place], np.zeros(0))
         for place in range(len(task.documents))
     ]
-    return _judged(task, documents, rivals, boosters, spelling, outcomes)
+    return _judged(task, documents, rivals, boosters, scored)
 
 
 def _rivals(task: _Task, tasks: Sequence[_Task]) -> list[_Task]:
@@ -249,31 +249,33 @@ def _spelling(task: _Task, documents: Sequence[Labelled]) -> Spelling:
     return learned_spelling(pairs)
 
 
+@dataclass
+class _Outcome:
+    """What the second stage would answer for its own documents, out of fold: a row per value it might give."""
+
+    inputs: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
+    right: list[int] = dataclasses.field(default_factory=list)
+    exact: list[int] = dataclasses.field(default_factory=list)
+    values: int = 0
+    found: int = 0
+
+
 def _judged(
     task: _Task,
     documents: Sequence[Labelled],
     rivals: Sequence[_Task],
     boosters: tuple[lightgbm.Booster, ...],
-    spelling: Spelling,
-    outcomes: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
+    scored: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
 ) -> FieldModel:
-    """Calibrate on the out-of-fold outcomes and set the threshold where F1 was best on them."""
-    inputs, right, exact = [], [], []
-    most = 8 if task.field.takes_many else 1
-    values = 0
-    for place, number in enumerate(task.documents):
-        candidates = documents[number].searched.pool(task.pools).candidates
-        typed = documents[number].typed[task.field.name]
-        values += len(typed)
-        wanted = {comparable(value, task.field.type) for value in typed}
-        kept = distinct(candidates, *outcomes[place], apart=task.field.takes_many)
-        inputs.append(calibration_inputs([score for _, score in kept])[:most])
-        for one, _ in kept[:most]:
-            right.append(int(task.targets[place].right[one]))
-            exact.append(int(comparable(spelt(candidates[one], spelling, task.field), task.field.type) in wanted))
-    stacked = np.vstack(inputs)
-    choose = fitted(stacked, np.array(right, dtype=np.int8))
-    chances = np.array([choose(row) for row in stacked])
+    """Calibrate on the out-of-fold scores, and set the threshold where F1 was best on them."""
+    spelling = _spelling(task, documents)
+    outcome = _outcome(task, documents, spelling, scored)
+    inputs, exact = np.vstack(outcome.inputs), np.array(outcome.exact, dtype=np.int8)
+    right = np.array(outcome.right, dtype=np.int8)
+    choose = fitted(inputs, right)
+    chances = np.array([choose(row) for row in inputs])
+    threshold = _best_threshold(chances, right, outcome.values)
+    given = chances >= threshold
     return FieldModel(
         name=task.field.name,
         type=task.field.type,
@@ -282,19 +284,44 @@ def _judged(
         rivals=tuple(model_key(rival.field) for rival in rivals),
         boosters=boosters,
         choose=choose,
-        trust=fitted(stacked, np.array(exact, dtype=np.int8)),
-        threshold=_best_threshold(chances, np.array(right), values),
+        trust=fitted(inputs, exact),
+        threshold=threshold,
         spelling=spelling,
-        documents=len(task.documents),
+        measured=Measured(
+            len(task.documents), outcome.values, outcome.found, int(given.sum()), int(exact[given].sum())
+        ),
     )
 
 
-def _best_threshold(chances: NDArray[np.float64], right: NDArray[np.int64], values: int) -> float:
+def _outcome(
+    task: _Task,
+    documents: Sequence[Labelled],
+    spelling: Spelling,
+    scored: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
+) -> _Outcome:
+    outcome = _Outcome()
+    many, type_ = task.field.takes_many, task.field.type
+    most = 8 if many else 1
+    for place, number in enumerate(task.documents):
+        candidates = documents[number].searched.pool(task.pools).candidates
+        typed = documents[number].typed[task.field.name]
+        wanted = {comparable(value, type_) for value in typed}
+        kept = distinct(candidates, *scored[place], apart=many)
+        outcome.values += len(typed)
+        outcome.found += sum(task.targets[place].matched)
+        outcome.inputs.append(calibration_inputs([score for _, score in kept])[:most])
+        for one, _ in kept[:most]:
+            outcome.right.append(int(task.targets[place].right[one]))
+            outcome.exact.append(int(comparable(spelt(candidates[one], spelling, task.field), type_) in wanted))
+    return outcome
+
+
+def _best_threshold(chances: NDArray[np.float64], right: NDArray[np.int8], values: int) -> float:
     """The threshold with the best F1, of those between 0.05 and 0.7; the lowest of equals."""
     best, best_f1 = 0.05, -1.0
     for threshold in np.arange(0.05, 0.7, 0.025):
         given = chances >= threshold
-        f1 = 2 * right[given].sum() / max(1, given.sum() + values)
+        f1 = 2 * int(right[given].sum()) / max(1, given.sum() + values)
         if f1 > best_f1 + 1e-9:
             best, best_f1 = float(threshold), f1
     return best

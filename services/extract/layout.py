@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 
 from shared.documents import Box, Page, Reading, Word
 
-_PIECES = re.compile(r"[:=#|;()\[\]\"“”„«»]|[^\s:=#|;()\[\]\"“”„«»]+")
+#: A date is a piece of its own, so that the two of "01/28/20-02/02/20" have different neighbours.
+_PIECES = re.compile(
+    r"\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}(?!\d)"
+    r"|[-–—](?=\d{1,2}[./-]\d)|[:=#|;()\[\]\"“”„«»]|[^\s:=#|;()\[\]\"“”„«»]+"
+)
 #: A gap wider than this many line heights ends a segment; a blank is about 0.3 of one.
 _WIDE_GAP = 0.95
 #: Made-up geometry for text without any, in points: a character's width and a line's height.

@@ -6,6 +6,12 @@ parts (four letters and more), so parts are listed rather than compounds.
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Sequence
+
+from services.extract.values import folded
+
 _WORDS = {
     "number": "number no num nr nummer numero n° ref reference referenz referenznummer aktenzeichen id kennung",
     "invoice": "invoice facture rechnung rechnungs bill",
@@ -92,3 +98,28 @@ _STOP = (
     "votre vos notre your our sein seine une un ein eine which where who was be are his her their if any"
 )
 STOP_WORDS = frozenset(_STOP.split())
+
+
+def words_in(text: str) -> list[str]:
+    """The folded words of a text, digits and stop words left out."""
+    return [word for word in re.findall(r"[^\W\d_]+", folded(text)) if word not in STOP_WORDS]
+
+
+def concepts_of(words: Sequence[str]) -> frozenset[str]:
+    """What the words mean: concepts of the lexicon, compounds taken apart; an unknown word means itself."""
+    return frozenset(concept for word in words for concept in _concepts(word))
+
+
+@functools.lru_cache(maxsize=50_000)
+def _concepts(word: str) -> tuple[str, ...]:
+    bare = folded(word)
+    if not any(character.isalpha() for character in bare) and bare != "°":
+        return ()
+    if bare in STOP_WORDS:
+        return ()
+    if bare in CONCEPTS:
+        return (CONCEPTS[bare],)
+    inside = {concept for known, concept in CONCEPTS.items() if len(known) >= 4 and known in bare}
+    if bare.endswith(("nr", "no")) and len(bare) > 4:
+        inside.add("number")
+    return tuple(sorted(inside)) or (bare[:7],)

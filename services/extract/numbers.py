@@ -18,7 +18,7 @@ _APOSTROPHES = "'’"
 #: Thousands with one repeated mark, then the decimals; or plain digits and decimals; or bare decimals.
 _NUMBER = re.compile(
     rf"(?P<open>\()?(?P<before>[-−–]\s?)?(?P<lead>[$€£])?(?P<digits>"
-    rf"\d{{1,3}}(?P<mark>[.,{_APOSTROPHES}{_SPACES}])\d{{3}}(?:(?P=mark)\d{{3}})*(?:[.,]\s?\d{{1,4}})?(?![\d])"
+    rf"\d{{1,3}}(?P<mark>[.,{_APOSTROPHES}{_SPACES}])\d{{3}}(?:(?P=mark)\d{{3}})*(?:[.,]\d{{1,4}})?(?![\d])"
     r"|\d+(?:[.,]\d{1,6})?(?!\d)"
     r"|(?<!\d)[.,]\d{1,4}(?!\d)"
     r")(?P<dash>[.,][-–—]{1,2})?(?P<close>\))?(?P<after>\s?[-−](?![\w\d]))?"

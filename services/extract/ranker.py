@@ -29,11 +29,35 @@ MOST_VALUES = 60
 
 
 @dataclass(frozen=True)
+class Measured:
+    """How a field did on its labelled documents, each judged by a model that had not seen it.
+
+    `values` were typed, `found` of them are among the candidates (the ceiling), `given` were answered, `right` of
+    those are exactly what was typed.
+    """
+
+    documents: int
+    values: int
+    found: int
+    given: int
+    right: int
+
+    @property
+    def f1(self) -> float:
+        """2 right / (given + values); 0 where there is neither."""
+        return 2 * self.right / max(1, self.given + self.values)
+
+    @property
+    def ceiling(self) -> float:
+        """The share of typed values that are among the candidates: no ranker can find the others."""
+        return self.found / max(1, self.values)
+
+
+@dataclass(frozen=True)
 class FieldModel:
     """What was learned for one field. `rivals` are the fields whose scores the second stage also sees.
 
     `choose` and `threshold` decide whether a value is given at all, `trust` is the confidence it is given with.
-    `documents` counts the labelled documents it was learned from.
     """
 
     name: str
@@ -46,7 +70,7 @@ class FieldModel:
     trust: Calibration
     threshold: float
     spelling: Spelling
-    documents: int
+    measured: Measured
 
 
 @dataclass(frozen=True)
@@ -127,7 +151,7 @@ def second_stage_rows(
     return np.hstack(
         [
             linear.comparison(pool.candidates, scores, rivals, places),
-            anchors.anchor_features(pool.surroundings, pool.candidates, chosen, named),
+            pool.labels.rows(chosen, named),
             pool.numbers.rows(chosen),
         ]
     )

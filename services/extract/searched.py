@@ -8,6 +8,7 @@ from functools import cached_property
 
 from scipy.sparse import csr_matrix
 
+from services.extract.anchors import Labels
 from services.extract.candidates import Candidate, candidates_in
 from services.extract.context import Surroundings, hashed
 from services.extract.features import DocumentFeatures
@@ -26,6 +27,11 @@ class Pool:
     def words(self) -> csr_matrix:
         """Row i is the hashed surroundings of candidate i."""
         return hashed([self.surroundings.strings(candidate) for candidate in self.candidates])
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What is printed around the candidates."""
+        return Labels(self.surroundings, self.candidates)
 
     @cached_property
     def numbers(self) -> DocumentFeatures:

@@ -101,9 +101,9 @@ def clauses_in(sheet: Sheet) -> Iterator[Stretch]:
 
 def trimmed(text: str, start: int, end: int, edges: str = _EDGES) -> Part:
     """`start:end` without edge characters, and without a bracket or full stop that has no partner inside."""
-    while start < end and text[start] in edges:
+    while start < end and text[start] in edges + ")":
         start += 1
-    while end > start and text[end - 1] in edges:
+    while end > start and text[end - 1] in edges + "(":
         end -= 1
     if end > start and text[end - 1] == ")" and "(" not in text[start:end]:
         end -= 1

@@ -1,0 +1,93 @@
+"""Choosing without labels: the candidate whose printed label names the field best, if any names it well enough.
+
+Nothing here is learned, so a choice has no confidence. A place on the page is given to one field only, the one that
+its label names best.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from services.extract.anchors import NAMES, FieldAnchors
+from services.extract.candidates import Candidate, pools_of
+from services.extract.lexicon import concepts_of, words_in
+from services.extract.schema import FieldSpec
+from services.extract.searched import Pool, Searched
+
+#: Below this a choice would be a guess, and is not made.
+ENOUGH = 0.55
+_TOTAL = NAMES.index("anchor")
+_CODE_CONCEPTS = {"iban": frozenset({"iban"}), "vat": frozenset({"tax"})}
+_POSTCODE = re.compile(r"(?<!\d)(?:[A-Z]{1,2}-)?\d{4,5}(?!\d)")
+
+
+def cold_choices(searched: Searched, fields: Sequence[FieldSpec]) -> dict[str, list[Candidate]]:
+    """The chosen candidates by field name, best first; [] where no label is good enough."""
+    scored: list[tuple[float, str, Candidate]] = []
+    for field in fields:
+        pool = searched.pool(_cold_pools(field))
+        scores = _scores(pool, field)
+        order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))[:40]
+        scored += [(scores[place], field.name, pool.candidates[place]) for place in order if scores[place] >= ENOUGH]
+    many = {field.name for field in fields if field.takes_many}
+    chosen: dict[str, list[Candidate]] = {field.name: [] for field in fields}
+    taken: list[tuple[int, int]] = []
+    for _, name, candidate in sorted(scored, key=lambda each: (-each[0], each[2].start)):
+        if chosen[name] and (name not in many or any(candidate.same == other.same for other in chosen[name])):
+            continue
+        if any(candidate.first < last and first < candidate.last for first, last in taken):
+            continue
+        chosen[name].append(candidate)
+        taken.append((candidate.first, candidate.last))
+    return chosen
+
+
+def _cold_pools(field: FieldSpec) -> tuple[str, ...]:
+    """Clauses are left out: no label stands beside a sentence."""
+    return tuple(pool for pool in pools_of(field) if pool != "clause")
+
+
+def _scores(pool: Pool, field: FieldSpec) -> list[float]:
+    anchors = FieldAnchors.of(field)
+    matched = pool.labels.rows(range(len(pool.candidates)), anchors)[:, _TOTAL]
+    often = Counter(candidate.same for candidate in pool.candidates)
+    wanted = concepts_of(words_in(f"{field.name.replace('_', ' ')} {' '.join(field.anchors)}"))
+    month_first = any(candidate.kind == "date-mdy" for candidate in pool.candidates) and not any(
+        candidate.kind == "date-dmy" for candidate in pool.candidates
+    )
+    return [
+        float(score) + _fit(candidate, field, wanted, often[candidate.same], month_first)
+        for score, candidate in zip(matched, pool.candidates, strict=True)
+    ]
+
+
+def _fit(candidate: Candidate, field: FieldSpec, wanted: frozenset[str], often: int, month_first: bool) -> float:
+    """What the candidate's own looks add to its label, or take away."""
+    kind = candidate.kind
+    if kind == "date-mdy" and not month_first:
+        return -1.0
+    if field.type in ("currency", "choice"):
+        # These need no label: the commonest one of the document is it.
+        return ENOUGH + min(0.3, 0.03 * often)
+    if field.type == "amount":
+        return 0.1 if kind.startswith("number-2") else -0.25
+    if field.type == "identifier":
+        return _identifier_fit(candidate, wanted)
+    if field.type == "address":
+        return 0.15 * bool(_POSTCODE.search(candidate.value)) - 0.3 * (not any(map(str.isdigit, candidate.value)))
+    if field.type == "party":
+        full_of_digits = sum(map(str.isdigit, candidate.value)) > len(candidate.value) / 4
+        return -0.4 * full_of_digits - 0.1 * kind.startswith("chain")
+    return -0.15 * kind.startswith("chain")
+
+
+def _identifier_fit(candidate: Candidate, wanted: frozenset[str]) -> float:
+    kind = candidate.kind.removesuffix("-form")
+    for proven, concepts in _CODE_CONCEPTS.items():
+        if wanted & concepts:
+            return 0.3 if kind == proven else -0.3
+    if kind in _CODE_CONCEPTS or len(candidate.value) < 3:
+        return -0.5
+    return 0.02 * min(5, len(candidate.value.split()[0])) + 0.02 * min(4, len(candidate.value.split()))
