@@ -104,6 +104,11 @@ def _encoder() -> Any:
 
 
 def _reader() -> Callable[[Path], Reading]:
-    from services.ingest.reading import read_file
+    """Reads a file as the ingest service does; each of the last 256 files once."""
+    from services.ingest.reading import Request, read
 
-    return functools.lru_cache(maxsize=256)(read_file)
+    @functools.lru_cache(maxsize=256)
+    def read_file(path: Path) -> Reading:
+        return read(path.read_bytes(), Request(path.name, threads=os.cpu_count() or 1)).reading
+
+    return read_file
