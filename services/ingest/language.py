@@ -83,3 +83,8 @@ def _identifier() -> Any:
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
     identifier.set_languages(list(LANGUAGES))
     return identifier
+
+
+def preload() -> None:
+    """Load the model now: a process that forks once per text must not pay for it in each fork."""
+    _identifier().classify("one two three")

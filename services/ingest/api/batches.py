@@ -1,0 +1,174 @@
+"""Batches: make, fill, finalize, cancel, retry, list, follow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from services.ingest.api.receiving import AnsweredMeanwhile, admitted, answered_before, received, remember
+from services.ingest.tables import batches
+from shared import access, ledger, queues
+from shared.access import Caller
+from shared.desk import Desk
+from shared.http import desk, reader, reviewer
+from shared.jobs import Read
+
+router = APIRouter(prefix="/batches", tags=["ingest"])
+
+#: How often a follower looks at the ledger, and how often it hears that it is still connected, in seconds.
+_LOOK_S, _ALIVE_S = 0.7, 15.0
+_LONGEST_NAME = 200
+
+
+@router.post("", status_code=202)
+async def make(request: Request, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """Make a batch of the files in the form (`files`, as many as 1,000), with `name` and `finalize` (default true)."""
+    batch = ledger.new_id("bat")
+
+    def fill(connection: Connection, fields: dict[str, str], count: int) -> None:
+        name = fields.get("name", "").strip()[:_LONGEST_NAME] or f"{count} files"
+        batches.add(connection, batch, caller.workspace, name, caller.name)
+        access.record(connection, caller.workspace, caller.name, "batch.make", batch)
+
+    return await _filled(request, desk, caller, batch, fill, finalize=True)
+
+
+@router.post("/{batch}/files", status_code=202)
+async def add_files(
+    batch: str, request: Request, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)
+) -> dict[str, Any]:
+    """Add files to a batch that is not finalized."""
+
+    def fill(connection: Connection, fields: dict[str, str], count: int) -> None:
+        batches.open_for_files(connection, caller.workspace, batch)
+
+    return await _filled(request, desk, caller, batch, fill, finalize=False)
+
+
+async def _filled(
+    request: Request,
+    desk: Desk,
+    caller: Caller,
+    batch: str,
+    fill: Callable[[Connection, dict[str, str], int], None],
+    *,
+    finalize: bool,
+) -> dict[str, Any]:
+    """Receive the files, then write batch, documents, jobs and answer in one transaction."""
+    before = await answered_before(request, desk, caller.workspace)
+    if before is not None:
+        return before
+    found = await received(request, desk.store, caller.workspace)
+
+    def write() -> dict[str, Any]:
+        with desk.transaction() as transaction:
+            fill(transaction, found.fields, len(found.arrived))
+            answers = admitted(transaction, caller.workspace, batch, found)
+            if _true(found.fields.get("finalize"), finalize):
+                batches.finalize(transaction, caller.workspace, batch)
+            answer = {"batch": batches.shown(transaction, caller.workspace, batch), "files": answers}
+            remember(transaction, request, caller.workspace, answer)
+        return answer
+
+    try:
+        return await run_in_threadpool(write)
+    except AnsweredMeanwhile:
+        return await answered_before(request, desk, caller.workspace) or {}
+
+
+def _true(value: str | None, default: bool) -> bool:
+    return default if value is None else value.strip().lower() not in ("false", "0", "no", "off")
+
+
+@router.post("/{batch}/finalize")
+def finalize(batch: str, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """Take no more files; the batch can end from now on. Repeating it changes nothing."""
+    with desk.transaction() as transaction:
+        batches.finalize(transaction, caller.workspace, batch)
+        return batches.shown(transaction, caller.workspace, batch)
+
+
+@router.post("/{batch}/cancel")
+def cancel(batch: str, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """Stop everything of the batch that is not done; what is being read right now stops within seconds."""
+    with desk.transaction() as transaction:
+        batches.cancel(transaction, caller.workspace, batch)
+        stopped = ledger.cancel(transaction, caller.workspace, batch=batch)
+        access.record(transaction, caller.workspace, caller.name, "batch.cancel", batch, documents=stopped)
+        return batches.shown(transaction, caller.workspace, batch)
+
+
+@router.post("/{batch}/retry", status_code=202)
+def retry(batch: str, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """Start the failed and canceled documents of the batch again, and only those."""
+    with desk.transaction() as transaction:
+        batches.owned(transaction, caller.workspace, batch)
+        again = batches.failed_documents(transaction, caller.workspace, batch)
+        queues.send(transaction, caller.workspace, [Read(document=document) for document in again])
+        batches.reopen(transaction, batch)
+        access.record(transaction, caller.workspace, caller.name, "batch.retry", batch, documents=len(again))
+        return batches.shown(transaction, caller.workspace, batch)
+
+
+@router.get("")
+def listed(
+    cursor: str | None = None,
+    limit: int = Query(50, ge=1, le=200),
+    caller: Caller = Depends(reader),
+    desk: Desk = Depends(desk),
+) -> dict[str, Any]:
+    """The batches of the workspace, newest first."""
+    with desk.engine.connect() as connection:
+        found = batches.listed(connection, caller.workspace, cursor, limit + 1)
+    more = len(found) > limit
+    return {"items": found[:limit], "next_cursor": found[limit - 1]["id"] if more else None}
+
+
+@router.get("/{batch}")
+def one(batch: str, caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """The batch with the counts of its documents by state."""
+    with desk.engine.connect() as connection:
+        return batches.shown(connection, caller.workspace, batch)
+
+
+@router.get("/{batch}/events")
+async def events(
+    batch: str, request: Request, caller: Caller = Depends(reader), desk: Desk = Depends(desk)
+) -> StreamingResponse:
+    """Follow the batch (server-sent events): `batch` with all of it whenever it changed, `end` when it has ended.
+
+    Each event is the whole state, so a client that lost its connection has missed nothing once it is back.
+    """
+
+    def look() -> dict[str, Any]:
+        with desk.engine.connect() as connection:
+            return batches.shown(connection, caller.workspace, batch)
+
+    first = await run_in_threadpool(look)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(request, first, look), media_type="text/event-stream", headers=headers)
+
+
+async def _events(request: Request, batch: dict[str, Any], look: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
+    number, spoke = 0, time.monotonic()
+    told: dict[str, Any] | None = None
+    while not await request.is_disconnected():
+        if batch != told:
+            number, told, spoke = number + 1, batch, time.monotonic()
+            yield b"id: %d\nevent: batch\ndata: %s\n\n" % (number, orjson.dumps(batch))
+        elif time.monotonic() - spoke > _ALIVE_S:
+            spoke = time.monotonic()
+            yield b": still here\n\n"
+        if batches.ended(batch):
+            yield b"id: %d\nevent: end\ndata: {}\n\n" % (number + 1)
+            return
+        await asyncio.sleep(_LOOK_S)
+        batch = await run_in_threadpool(look)

@@ -1,0 +1,1 @@
+"""The Alembic versions of the schema `ingest`."""

@@ -1,0 +1,1 @@
+"""Ingest's tables in Postgres, and the only SQL over them."""
