@@ -24,11 +24,12 @@ RUN test -n "${SERVICE}" \
 
 FROM ${BASE}
 ARG SERVICE
-# Only ingest reads scans (tesseract with the four languages), and only extract's ranker needs OpenMP.
+# Only ingest reads scans (tesseract with the four languages) and strangers' files (bubblewrap walls its readers in
+# where the host lets a container make namespaces), and only extract's ranker needs OpenMP.
 # Debian keeps one version of a package per release, so a pin here would only break the build on a security update.
 # hadolint ignore=DL3008
 RUN case "${SERVICE}" in \
-      ingest) set -- tesseract-ocr tesseract-ocr-fra tesseract-ocr-deu tesseract-ocr-eng tesseract-ocr-ltz ;; \
+      ingest) set -- bubblewrap tesseract-ocr tesseract-ocr-fra tesseract-ocr-deu tesseract-ocr-eng tesseract-ocr-ltz ;; \
       extract) set -- libgomp1 ;; \
       *) set -- ;; \
     esac \
@@ -46,11 +47,15 @@ COPY services/*.py /app/services/
 COPY services/cli /app/services/cli
 COPY services/${SERVICE} /app/services/${SERVICE}
 COPY shared /app/shared
+# TOKENIZERS_PARALLELISM is no token, whatever the linter reads in it.
+# hadolint ignore=DL3064
 ENV PATH=/opt/dossier/bin:${PATH} \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DOSSIER_HOME=/var/lib/dossier
+    DOSSIER_HOME=/var/lib/dossier \
+    # One thread for each numeric library: worker processes share the cores already.
+    OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 TOKENIZERS_PARALLELISM=false
 WORKDIR /var/lib/dossier
 USER 10001:10001
 EXPOSE 8080
