@@ -168,15 +168,17 @@ def _field_doubts(field: FieldStatement, threshold: Threshold) -> list[Reason]:
     if field.by_person:
         return []
     if not field.stated:
-        missing = Reason("required_field_missing", f"{field.name} is required, and no value was found", field.name)
+        missing = Reason(
+            "required_field_missing", f"{_words(field.name)} is required, and no value was found", field.name
+        )
         return [missing] if field.required else []
     if not field.grounded:
-        return [Reason("no_evidence", f"the value of {field.name} could not be found on a page", field.name)]
+        return [Reason("no_evidence", f"the value of {_words(field.name)} could not be found on a page", field.name)]
     return _doubts(field.name, field.confidence, threshold)
 
 
 def _doubts(field: str | None, confidence: float | None, threshold: Threshold) -> list[Reason]:
-    kind, subject = ("field", field) if field else ("class", "the class")
+    kind, subject = ("field", _words(field)) if field else ("class", "the class")
     if confidence is None:
         return [Reason(f"{kind}_not_scored", f"{subject} has no measured confidence", field)]
     if threshold.value is None and threshold.judged < threshold.wanted:
@@ -197,3 +199,7 @@ def _usefulness(about: ClassStatement, fields: Sequence[FieldStatement]) -> floa
     if open_fields:
         doubt += sum(1.0 - (field.confidence or 0.0) for field in open_fields) / len(open_fields)
     return round(doubt, 6)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

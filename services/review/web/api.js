@@ -54,7 +54,10 @@ export function upload(path, form, onProgress) {
     request.open("POST", path);
     request.setRequestHeader("Accept", "application/json");
     request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => event.lengthComputable && onProgress(event.loaded / event.total));
+    request.upload.addEventListener(
+      "progress",
+      (event) => event.lengthComputable && onProgress(event.loaded / event.total),
+    );
     request.addEventListener("error", () => reject(unreachable()));
     request.addEventListener("load", () => {
       if (request.status < 300) resolve(request.response);
@@ -67,7 +70,9 @@ export function upload(path, form, onProgress) {
 /** Read a stream of server-sent events from a POST: yields the text behind each `data:`. */
 export async function* events(path, body, signal) {
   const response = await reach(path, {
-    method: "POST", signal, body: JSON.stringify(body),
+    method: "POST",
+    signal,
+    body: JSON.stringify(body),
     headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
   });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

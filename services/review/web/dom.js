@@ -10,7 +10,8 @@ export function h(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
-    else if (name === "style") for (const [property, given] of Object.entries(value)) setStyle(element, property, given);
+    else if (name === "style")
+      for (const [property, given] of Object.entries(value)) setStyle(element, property, given);
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }

@@ -45,31 +45,41 @@ export function language(code) {
   }
 }
 
-/** "policy_number" as "Policy number". */
+/** "policy_number" as "Policy number", "iban" as "IBAN". */
 export function title(name) {
-  const words = String(name).replaceAll("_", " ").trim();
+  const words = String(name)
+    .replaceAll("_", " ")
+    .trim()
+    .replace(/\b(iban|bic|vat|id|url)\b/g, (found) => found.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** `words` as a sentence would begin. */
+export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+
 /** A state as [words, tone]; tones are the badge classes of the style sheet. */
 export function stateWords(state) {
-  return {
-    pending: ["Waiting", ""],
-    running: ["Working", "accent busy"],
-    succeeded: ["Done", "good"],
-    partially_succeeded: ["Done, some failed", "doubt"],
-    failed: ["Failed", "bad"],
-    canceled: ["Canceled", ""],
-    skipped: ["Duplicate", ""],
-    queued: ["Waiting", ""],
-  }[state] ?? [title(state ?? "unknown"), ""];
+  return (
+    {
+      pending: ["Waiting", ""],
+      running: ["Working", "accent busy"],
+      succeeded: ["Done", "good"],
+      partially_succeeded: ["Done, some failed", "doubt"],
+      failed: ["Failed", "bad"],
+      canceled: ["Canceled", ""],
+      skipped: ["Duplicate", ""],
+      refused: ["Not promoted", "doubt"],
+    }[state] ?? [title(state ?? "unknown"), ""]
+  );
 }
 
 /** A review decision as [words, tone]. */
 export function decisionWords(decision) {
-  return {
-    accepted: ["Accepted", "good"],
-    reviewed: ["Reviewed", "good"],
-    needs_review: ["Needs a look", "doubt"],
-  }[decision] ?? ["", ""];
+  return (
+    {
+      accepted: ["Accepted", "good"],
+      reviewed: ["Reviewed", "good"],
+      needs_review: ["Needs a look", "doubt"],
+    }[decision] ?? ["", ""]
+  );
 }

@@ -21,12 +21,41 @@ const ROUTES = [
 ];
 
 const NAVIGATION = [
-  [null, [["batches", "/", "Batches"], ["documents", "/documents", "Documents"], ["review", "/review", "Review"], ["ask", "/ask", "Ask"]]],
-  ["Define", [["taxonomy", "/taxonomy", "Taxonomy"], ["schemas", "/schemas", "Schemas"]]],
-  ["Improve", [["quality", "/quality", "Quality"], ["models", "/models", "Models"]]],
+  [
+    null,
+    [
+      ["batches", "/", "Batches"],
+      ["documents", "/documents", "Documents"],
+      ["review", "/review", "Review"],
+      ["ask", "/ask", "Ask"],
+    ],
+  ],
+  [
+    "Define",
+    [
+      ["taxonomy", "/taxonomy", "Taxonomy"],
+      ["schemas", "/schemas", "Schemas"],
+    ],
+  ],
+  [
+    "Improve",
+    [
+      ["quality", "/quality", "Quality"],
+      ["models", "/models", "Models"],
+    ],
+  ],
 ];
 
-const GO = { b: "/", d: "/documents", r: "/review", c: "/ask", t: "/taxonomy", s: "/schemas", q: "/quality", m: "/models" };
+const GO = {
+  b: "/",
+  d: "/documents",
+  r: "/review",
+  c: "/ask",
+  t: "/taxonomy",
+  s: "/schemas",
+  q: "/quality",
+  m: "/models",
+};
 
 const app = document.getElementById("app");
 let me = null;
@@ -49,17 +78,45 @@ async function open() {
   const main = h("main", { id: "main", tabindex: "-1" }, loading());
   show(app, shell(entry, name === "review", main));
   refreshCount();
-  if (!name) return show(main, empty("documents", "There is no such page", "The address may be mistyped, or the page has moved.", button("Go to batches", () => go("/"))));
+  if (!name)
+    return show(
+      main,
+      empty(
+        "documents",
+        "There is no such page",
+        "The address may be mistyped, or the page has moved.",
+        button("Go to batches", () => go("/")),
+      ),
+    );
   const [, identity] = pattern.exec(location.pathname);
   try {
     const page = await import(`/web/pages/${name}.js`);
-    if (!signal.aborted) await page.open(main, { id: identity && decodeURIComponent(identity), parameters: new URLSearchParams(location.search), signal, me, go });
+    if (!signal.aborted)
+      await page.open(main, {
+        id: identity && decodeURIComponent(identity),
+        parameters: new URLSearchParams(location.search),
+        signal,
+        me,
+        go,
+      });
   } catch (wrong) {
     if (signal.aborted) return;
-    if (wrong.status === 404) show(main, empty("documents", "Nothing is here", wrong.message, button("Go to documents", () => go("/documents"))));
+    if (wrong.status === 404)
+      show(
+        main,
+        empty(
+          "documents",
+          "Nothing is here",
+          wrong.message,
+          button("Go to documents", () => go("/documents")),
+        ),
+      );
     else {
       complain(wrong);
-      show(main, empty("alert", "This page could not be loaded", wrong.message, button("Try again", open, { icon: "retry" })));
+      show(
+        main,
+        empty("alert", "This page could not be loaded", wrong.message, button("Try again", open, { icon: "retry" })),
+      );
     }
   }
 }
@@ -68,20 +125,58 @@ function shell(entry, rail, main) {
   const groups = NAVIGATION.concat(me.role === "admin" ? [["Admin", [["keys", "/keys", "Keys and audit"]]]] : []);
   const links = groups.map(([heading, items]) => [
     heading && h("h2", {}, heading),
-    items.map(([name, path, words]) => h("a", { class: "nav", href: path, title: rail ? words : null, "aria-current": name === entry ? "page" : null, "data-nav": name },
-      icon(name), h("span", { class: "label" }, words), name === "review" && h("span", { class: "count", id: "review-count" }))),
+    items.map(([name, path, words]) =>
+      h(
+        "a",
+        {
+          class: "nav",
+          href: path,
+          title: rail ? words : null,
+          "aria-current": name === entry ? "page" : null,
+          "data-nav": name,
+        },
+        icon(name),
+        h("span", { class: "label" }, words),
+        name === "review" && h("span", { class: "count", id: "review-count" }),
+      ),
+    ),
   ]);
   document.title = "Dossier";
-  return h("div", { class: `shell ${rail ? "rail" : ""}` },
-    h("nav", { class: "sidebar", "aria-label": "Main" },
-      h("a", { class: "brand", href: "/", "aria-label": "Dossier" }, h("img", { src: "/web/mark.svg", alt: "", width: 20, height: 20 }), h("span", { class: "label" }, "Dossier")),
+  return h(
+    "div",
+    { class: `shell ${rail ? "rail" : ""}` },
+    h(
+      "nav",
+      { class: "sidebar", "aria-label": "Main" },
+      h(
+        "a",
+        { class: "brand", href: "/", "aria-label": "Dossier" },
+        h("img", { src: "/web/mark.svg", alt: "", width: 20, height: 20 }),
+        h("span", { class: "label" }, "Dossier"),
+      ),
       links,
-      h("div", { class: "foot" },
-        h("div", { class: "who" }, h("div", { class: "truncate strong" }, me.name), h("div", { class: "faint" }, title(me.role))),
-        button("", switchTheme, { icon: themeIcon(), tone: "quiet", small: true, label: `Theme: ${theme()}` , id: "theme" }),
+      h(
+        "div",
+        { class: "foot" },
+        h(
+          "div",
+          { class: "who" },
+          h("div", { class: "truncate strong" }, me.name),
+          h("div", { class: "faint" }, title(me.role)),
+        ),
+        button("", switchTheme, {
+          icon: themeIcon(),
+          tone: "quiet",
+          small: true,
+          label: `Theme: ${theme()}`,
+          id: "theme",
+        }),
         button("", showKeys, { icon: "help", tone: "quiet", small: true, label: "Keyboard shortcuts" }),
-        button("", signOut, { icon: "leave", tone: "quiet", small: true, label: "Sign out" }))),
-    main);
+        button("", signOut, { icon: "leave", tone: "quiet", small: true, label: "Sign out" }),
+      ),
+    ),
+    main,
+  );
 }
 
 /** Ask anew how many documents wait for a person; shown beside "Review". */
@@ -128,13 +223,29 @@ function showKeys() {
     ["Next, previous page of the document", ["]", "["]],
     ["This list", ["?"]],
   ];
-  const key = (words) => (words === "then" ? h("span", { class: "faint" }, "then") : words.split(" ").map((one) => h("kbd", {}, one)));
-  dialog("Keyboard", () => h("dl", { class: "shortcuts" }, rows.map(([words, keys]) => [h("dt", {}, words), h("dd", {}, keys.map(key))])));
+  const key = (words) =>
+    words === "then" ? h("span", { class: "faint" }, "then") : words.split(" ").map((one) => h("kbd", {}, one));
+  dialog("Keyboard", () =>
+    h(
+      "dl",
+      { class: "shortcuts" },
+      rows.map(([words, keys]) => [h("dt", {}, words), h("dd", {}, keys.map(key))]),
+    ),
+  );
 }
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
-  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (
+    !link ||
+    event.defaultPrevented ||
+    event.button ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  )
+    return;
   const path = link.getAttribute("href");
   if (!path.startsWith("/") || path.startsWith("/v1/") || link.target || link.hasAttribute("download")) return;
   event.preventDefault();
@@ -142,7 +253,8 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.metaKey || event.ctrlKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.metaKey || event.ctrlKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]"))
+    return;
   if (waitingForGo) {
     waitingForGo = false;
     if (GO[event.key]) {
@@ -152,7 +264,9 @@ document.addEventListener("keydown", (event) => {
     }
   } else if (event.key === "g") {
     waitingForGo = true;
-    setTimeout(() => { waitingForGo = false; }, 1200);
+    setTimeout(() => {
+      waitingForGo = false;
+    }, 1200);
   } else if (event.key === "?") showKeys();
   else if (event.key === "/") {
     const field = document.querySelector("[data-search]");

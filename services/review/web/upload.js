@@ -14,13 +14,23 @@ export const outcomesOf = new Map();
 
 /** The place to drop files on; `onDone(batch)` is called with the finished batch. */
 export function dropZone(onDone) {
-  const files = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: "-1", "aria-label": "Files to upload", on: { change: () => begin([...files.files]) } });
+  const files = h("input", {
+    type: "file",
+    multiple: true,
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-label": "Files to upload",
+    on: { change: () => begin([...files.files]) },
+  });
   const words = h("div", { class: "grow" });
   const choose = button("Choose files", () => files.click(), { icon: "upload", tone: "primary" });
   const zone = h("section", { class: "drop", "aria-label": "Upload" }, icon("upload"), words, choose, files);
   rest();
 
-  zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
+  zone.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    zone.classList.add("over");
+  });
   zone.addEventListener("dragleave", (event) => zone.contains(event.relatedTarget) || zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
@@ -30,8 +40,15 @@ export function dropZone(onDone) {
   return zone;
 
   function rest() {
-    show(words, h("div", { class: "strong" }, "Drop files or folders here"),
-      h("div", { class: "muted" }, "PDF, scans, images, Word, Excel, e-mail with attachments, HTML, text. Each upload becomes a batch."));
+    show(
+      words,
+      h("div", { class: "strong" }, "Drop files or folders here"),
+      h(
+        "div",
+        { class: "muted" },
+        "PDF, scans, images, Word, Excel, e-mail with attachments, HTML, text. Each upload becomes a batch.",
+      ),
+    );
   }
 
   async function begin(chosen) {
@@ -40,7 +57,12 @@ export function dropZone(onDone) {
     choose.disabled = true;
     const line = h("div", { class: "muted numeric", role: "status" });
     const progress = h("span", { class: "accent", style: { width: "0%" } });
-    show(words, h("div", { class: "strong" }, `Uploading ${plural(chosen.length, "file")}`), h("div", { class: "bar", style: { margin: "8px 0 6px" } }, progress), line);
+    show(
+      words,
+      h("div", { class: "strong" }, `Uploading ${plural(chosen.length, "file")}`),
+      h("div", { class: "bar", style: { margin: "8px 0 6px" } }, progress),
+      line,
+    );
     await attempt(async () => {
       const batch = await send(chosen, (sent, share) => {
         progress.style.width = `${100 * share}%`;
@@ -67,7 +89,9 @@ async function send(files, onProgress) {
     }
     for (const file of part) form.append("files", file, file.path ?? file.name);
     const partBytes = part.reduce((sum, file) => sum + file.size, 0);
-    const answer = await upload(batch ? `/v1/batches/${batch.id}/files` : "/v1/batches", form, (share) => onProgress(sent, (bytes + share * partBytes) / total));
+    const answer = await upload(batch ? `/v1/batches/${batch.id}/files` : "/v1/batches", form, (share) =>
+      onProgress(sent, (bytes + share * partBytes) / total),
+    );
     batch = answer.batch;
     outcomes.push(...answer.files);
     bytes += partBytes;

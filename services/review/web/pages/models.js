@@ -1,26 +1,64 @@
 // Models: what is in use, what was learned from what, learn again, promote, roll back.
 import { get, post } from "/web/api.js";
 import { h, show } from "/web/dom.js";
-import { ago, count, percent, title, when } from "/web/format.js";
+import { ago, percent, title, when } from "/web/format.js";
 import { icon } from "/web/icons.js";
 import { attempt, badge, button, confirmed, dialog, empty, pageHead, say, stateBadge, table } from "/web/widgets.js";
 
-const ROLES = { classifier: "Says what a document is.", extractor: "Picks the values of fields.", generator: "Writes answers, where a generation server is set up." };
+const ROLES = {
+  classifier: "Says what a document is.",
+  extractor: "Picks the values of fields.",
+  generator: "Writes answers, where a generation server is set up.",
+};
+const BUILT_IN = {
+  classifier: "Nothing learned is in use yet; classes are told by their descriptions.",
+  extractor: "Nothing learned is in use yet; values are found by type and by the words beside them.",
+  generator: "None is in use; answers quote the documents directly. Fine-tuning runs on the machine with the GPU.",
+};
 const POLL_MS = 2000;
 
 export async function open(root, { signal, me }) {
   document.title = "Models · Dossier";
   const mayTrain = me.role === "admin";
   const place = h("div");
-  show(root, h("div", { class: "page" }, pageHead("Models", "Corrections become better models. Each version keeps which labels it learned from; any earlier one can be put back."), place));
+  show(
+    root,
+    h(
+      "div",
+      { class: "page" },
+      pageHead(
+        "Models",
+        "Corrections become better models. Each version keeps which labels it learned from; any earlier one can be put back.",
+      ),
+      place,
+    ),
+  );
   await load();
 
   async function load() {
     const [registry, runs] = await Promise.all([get("/v1/registry", { signal }), get("/v1/runs?limit=50", { signal })]);
     if (signal.aborted) return;
-    show(place, h("div", { class: "cards" }, registryRoles(registry).map(roleCard)),
-      h("section", { class: "section" }, h("div", { class: "section-head" }, h("h2", {}, "Runs")), runs.items.length ? runTable(runs.items) : h("div", { class: "table-box" }, empty("models", "Nothing was trained yet", "Review some documents first; then learn from the corrections with “Learn from labels”."))));
-    if (runs.items.some((run) => ["pending", "running", "queued"].includes(run.state))) {
+    show(
+      place,
+      h("div", { class: "cards" }, registryRoles(registry).map(roleCard)),
+      h(
+        "section",
+        { class: "section" },
+        h("div", { class: "section-head" }, h("h2", {}, "Runs")),
+        runs.items.length
+          ? runTable(runs.items)
+          : h(
+              "div",
+              { class: "table-box" },
+              empty(
+                "models",
+                "Nothing was trained yet",
+                "Review some documents first; then learn from the corrections with “Learn from labels”.",
+              ),
+            ),
+      ),
+    );
+    if (runs.items.some((run) => ["pending", "running"].includes(run.state))) {
       const timer = setTimeout(() => load().catch(() => {}), POLL_MS);
       signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
     }
@@ -28,19 +66,77 @@ export async function open(root, { signal, me }) {
 
   function roleCard({ role, promoted, versions }) {
     const current = versions.find((one) => one.id === promoted);
-    return h("div", { class: "card stack" },
-      h("div", {}, h("div", { class: "row spread" }, h("h2", {}, title(role)), current ? badge("In use", "good") : badge("Built-in", "plain")), h("p", { class: "muted" }, ROLES[role] ?? "")),
-      current ? h("div", {}, h("div", { class: "mono truncate", title: current.id }, current.id), h("div", { class: "figure-note" }, [`learned ${ago(current.created_at)}`, ...metricWords(current.metrics)].join(", "))) : h("p", { class: "faint" }, "Nothing learned is in use; the built-in engine works from descriptions."),
-      h("div", { class: "row wrap" },
-        mayTrain && button("Learn from labels", () => train(role), { small: true, tone: "primary" }),
-        versions.length > 0 && button(`${versions.length} ${versions.length === 1 ? "version" : "versions"}`, () => showVersions(role, versions, promoted), { small: true }),
-        mayTrain && promoted && versions.length > 1 && button("Roll back", () => rollback(role), { small: true, tone: "quiet", icon: "retry" })));
+    return h(
+      "div",
+      { class: "card stack" },
+      h(
+        "div",
+        {},
+        h(
+          "div",
+          { class: "row spread" },
+          h("h2", {}, title(role)),
+          current ? badge("In use", "good") : badge("Built-in", "plain"),
+        ),
+        h("p", { class: "muted" }, ROLES[role] ?? ""),
+      ),
+      current
+        ? h(
+            "div",
+            {},
+            h("div", { class: "mono truncate", title: current.id }, current.id),
+            h(
+              "div",
+              { class: "figure-note" },
+              [`learned ${ago(current.created_at)}`, ...metricWords(current.metrics)].join(", "),
+            ),
+          )
+        : h("p", { class: "faint" }, BUILT_IN[role]),
+      h(
+        "div",
+        { class: "row wrap" },
+        mayTrain &&
+          role !== "generator" &&
+          button("Learn from labels", () => train(role), { small: true, tone: "primary" }),
+        versions.length > 0 &&
+          button(
+            `${versions.length} ${versions.length === 1 ? "version" : "versions"}`,
+            () => showVersions(role, versions, promoted),
+            { small: true },
+          ),
+        mayTrain &&
+          promoted &&
+          versions.length > 1 &&
+          button("Roll back", () => rollback(role), { small: true, tone: "quiet", icon: "retry" }),
+      ),
+    );
   }
 
   function runTable(items) {
-    return table("Runs", [["Run"], ["Role"], ["State"], ["Result"], ["Learned from", "right"], ["Started", "right"]], items.map((run) => h("tr", {},
-      h("td", {}, button(run.id, () => showRun(run.id), { tone: "quiet", small: true })), h("td", { class: "tight" }, title(run.role)), h("td", { class: "tight" }, stateBadge(run.state)),
-      h("td", { class: "muted" }, run.reason?.message ?? metricWords(run.metrics).join(", ")), h("td", { class: "right tight numeric" }, run.labels !== undefined && run.labels !== null ? `${count(run.labels)} labels` : ""), h("td", { class: "right tight faint", title: when(run.created_at) }, ago(run.created_at)))));
+    return table(
+      "Runs",
+      [["Run"], ["State"], ["Result"], ["By"], ["Started", "right"]],
+      items.map((run) =>
+        h(
+          "tr",
+          {},
+          h(
+            "td",
+            { class: "tight" },
+            h(
+              "button",
+              { class: "cell-name plain", type: "button", title: run.id, on: { click: () => showRun(run.id) } },
+              icon("models"),
+              title(run.role),
+            ),
+          ),
+          h("td", { class: "tight" }, stateBadge(run.state)),
+          h("td", { class: "muted" }, run.reason?.message ?? metricWords(run.metrics).join(", ")),
+          h("td", { class: "tight muted" }, run.created_by),
+          h("td", { class: "right tight faint", title: when(run.created_at) }, ago(run.created_at)),
+        ),
+      ),
+    );
   }
 
   function train(role) {
@@ -52,7 +148,14 @@ export async function open(root, { signal, me }) {
   }
 
   async function rollback(role) {
-    if (!(await confirmed("Go back to the version before?", `The ${role} in use now is replaced by the one before it. Documents already done keep their results.`, "Roll back"))) return;
+    if (
+      !(await confirmed(
+        "Go back to the version before?",
+        `The ${role} in use now is replaced by the one before it. Documents already done keep their results.`,
+        "Roll back",
+      ))
+    )
+      return;
     await attempt(async () => {
       await post(`/v1/registry/${role}/rollback`);
       say("The version before is in use again.");
@@ -61,9 +164,35 @@ export async function open(root, { signal, me }) {
   }
 
   function showVersions(role, versions, promoted) {
-    dialog(`Versions of the ${role}`, (close) => h("div", { class: "stack" }, versions.map((one) => h("div", { class: "row spread" },
-      h("div", { class: "grow" }, h("div", { class: "mono truncate" }, one.id), h("div", { class: "figure-note" }, [when(one.created_at), ...metricWords(one.metrics)].join(", "))),
-      one.id === promoted ? badge("In use", "good") : mayTrain && button("Promote", () => { close(); promote(role, one.id); }, { small: true })))));
+    dialog(`Versions of the ${role}`, (close) =>
+      h(
+        "div",
+        { class: "stack" },
+        versions.map((one) =>
+          h(
+            "div",
+            { class: "row spread" },
+            h(
+              "div",
+              { class: "grow" },
+              h("div", { class: "mono truncate" }, one.id),
+              h("div", { class: "figure-note" }, [when(one.created_at), ...metricWords(one.metrics)].join(", ")),
+            ),
+            one.id === promoted
+              ? badge("In use", "good")
+              : mayTrain &&
+                  button(
+                    "Promote",
+                    () => {
+                      close();
+                      promote(role, one.id);
+                    },
+                    { small: true },
+                  ),
+          ),
+        ),
+      ),
+    );
   }
 
   function promote(role, version) {
@@ -77,22 +206,59 @@ export async function open(root, { signal, me }) {
   function showRun(id) {
     return attempt(async () => {
       const run = await get(`/v1/runs/${id}`, { signal });
-      dialog(`Run ${id}`, () => h("div", { class: "stack" },
-        h("div", { class: "row" }, stateBadge(run.state), h("span", { class: "muted" }, when(run.created_at))),
-        run.reason && h("div", { class: "callout bad" }, icon("alert"), h("div", {}, run.reason.message, " ", run.reason.action)),
-        h("dl", { class: "shortcuts" }, Object.entries(run.metrics ?? {}).filter(([, value]) => typeof value !== "object").map(([name, value]) => [h("dt", {}, title(name)), h("dd", { class: "numeric" }, typeof value === "number" ? String(Math.round(value * 1e4) / 1e4) : String(value))])),
-        run.log?.length > 0 && h("pre", { class: "mono muted", style: { whiteSpace: "pre-wrap", margin: 0 } }, Array.isArray(run.log) ? run.log.map((line) => line.message ?? String(line)).join("\n") : String(run.log))));
+      dialog(`${title(run.role)} run`, () =>
+        h(
+          "div",
+          { class: "stack" },
+          h("div", { class: "row" }, stateBadge(run.state), h("span", { class: "muted" }, when(run.created_at))),
+          run.reason &&
+            h("div", { class: "callout bad" }, icon("alert"), h("div", {}, run.reason.message, " ", run.reason.action)),
+          h("p", { class: "mono faint" }, run.id),
+          run.snapshot &&
+            h(
+              "p",
+              { class: "muted" },
+              `Learned from ${run.snapshot.counts.labels} labels on ${run.snapshot.counts.documents} documents, ${run.snapshot.counts.held_out} of them held out to measure.`,
+            ),
+          h(
+            "dl",
+            { class: "shortcuts" },
+            Object.entries(run.metrics ?? {})
+              .filter(([, value]) => typeof value !== "object")
+              .map(([name, value]) => [
+                h("dt", {}, title(name)),
+                h(
+                  "dd",
+                  { class: "numeric" },
+                  typeof value === "number" ? String(Math.round(value * 1e4) / 1e4) : String(value),
+                ),
+              ]),
+          ),
+          run.log?.length > 0 &&
+            h(
+              "pre",
+              { class: "mono muted", style: { whiteSpace: "pre-wrap", margin: 0 } },
+              Array.isArray(run.log) ? run.log.map((line) => line.message ?? String(line)).join("\n") : String(run.log),
+            ),
+        ),
+      );
     });
   }
 }
 
 function metricWords(metrics) {
-  const shares = Object.entries(metrics ?? {}).filter(([name, value]) => typeof value === "number" && value >= 0 && value <= 1 && !/error|loss|second|time/.test(name));
+  const shares = Object.entries(metrics ?? {}).filter(
+    ([name, value]) => typeof value === "number" && value >= 0 && value <= 1 && !/error|loss|second|time/.test(name),
+  );
   return shares.slice(0, 2).map(([name, value]) => `${title(name).toLowerCase()} ${percent(value, 1)}`);
 }
 
 /** The registry as [{role, promoted, versions}]. */
 function registryRoles(registry) {
   const items = registry.items ?? registry.roles ?? registry;
-  return items.map((one) => ({ ...one, promoted: one.promoted?.id ?? one.promoted ?? null, versions: one.versions ?? [] }));
+  return items.map((one) => ({
+    ...one,
+    promoted: one.promoted?.id ?? one.promoted ?? null,
+    versions: one.versions ?? [],
+  }));
 }

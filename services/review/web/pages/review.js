@@ -5,238 +5,303 @@ import { ago, language, plural, size, title } from "/web/format.js";
 import { icon } from "/web/icons.js";
 import { refreshCount } from "/web/main.js";
 import { pickClass } from "/web/review/class_picker.js";
+import { classOf, classView } from "/web/review/class_view.js";
+import { decision } from "/web/review/decision.js";
 import { FieldList, machineValue } from "/web/review/fields.js";
 import { normalForm } from "/web/review/normal_form.js";
 import { neighbours } from "/web/review/order.js";
+import { pickBar } from "/web/review/pick_bar.js";
 import { Viewer } from "/web/review/viewer.js";
-import { attempt, button, certainty, complain, confirmed, loading, say, select, stateBadge } from "/web/widgets.js";
+import { attempt, button, complain, confirmed, loading, say, stateBadge } from "/web/widgets.js";
 
 const POLL_MS = 1000;
 
 export async function open(root, context) {
-  await new Desk(root, context).open();
+  await new ReviewDesk(root, context).open();
 }
 
-class Desk {
+class ReviewDesk {
   constructor(root, { id, parameters, signal, me, go }) {
-    Object.assign(this, { root, id, parameters, signal, me, go, mayEdit: me.role !== "reader", around: neighbours(id) });
+    Object.assign(this, { root, id, parameters, signal, me, go });
+    this.mayEdit = me.role !== "reader";
+    this.around = neighbours(id);
   }
 
   async open() {
     const { id, signal } = this;
-    this.document = await get(`/v1/documents/${id}`, { signal });
-    document.title = `${this.document.name} · Dossier`;
-    this.viewerPlace = h("div", { class: "viewer", tabindex: "0", role: "region", "aria-label": "Pages" });
-    this.verdictPlace = h("section", { class: "verdict", "aria-label": "Decision", "aria-live": "polite" });
+    this.doc = await get(`/v1/documents/${id}`, { signal });
+    document.title = `${this.doc.name} · Dossier`;
+    this.pagesPlace = h("div", { class: "viewer", tabindex: "0", role: "region", "aria-label": "Pages" });
+    this.decisionPlace = h("section", { class: "verdict", "aria-label": "Decision", "aria-live": "polite" });
     this.classPlace = h("section", { "aria-label": "Class" });
     this.fieldsPlace = h("div", {}, loading());
     this.morePlace = h("div");
     this.footPlace = h("div", { class: "panel-foot" });
     this.fields = new FieldList(this.fieldsPlace, {
-      mayEdit: this.mayEdit, canPick: true,
+      mayEdit: this.mayEdit,
       onActivate: (name) => this.viewer?.activate(name),
       onSave: (field, action, value, evidence) => this.saveField(field, action, value, evidence),
     });
-    show(this.root, h("div", { class: "review" }, this.head(), this.viewerPlace,
-      h("aside", { class: "panel", "aria-label": "What was found" }, h("div", { class: "panel-scroll" }, this.verdictPlace, this.classPlace, this.fieldsPlace, this.morePlace), this.footPlace)));
+    const found = [this.decisionPlace, this.classPlace, this.fieldsPlace, this.morePlace];
+    const panel = h(
+      "aside",
+      { class: "panel", "aria-label": "What was found" },
+      h("div", { class: "panel-scroll" }, found),
+      this.footPlace,
+    );
+    show(this.root, h("div", { class: "review" }, this.head(), this.pagesPlace, panel));
     document.addEventListener("keydown", (event) => this.key(event), { signal });
     await this.load();
-    this.showPages();
   }
 
+  // --- what is shown -------------------------------------------------------------------------------------------
+
   head() {
-    const { document: doc, around } = this;
-    const about = [language(doc.language), doc.page_count && plural(doc.page_count, "page"), size(doc.size_bytes), `added ${ago(doc.created_at)}`].filter(Boolean).join(" · ");
-    return h("header", { class: "review-head" },
-      h("a", { class: "button quiet icon-only small", href: around.from, "aria-label": "Back to the list", title: "Back to the list" }, icon("left")),
-      h("h1", { class: "truncate", title: doc.name }, doc.name), h("span", { class: "faint truncate grow" }, about),
+    const { doc, around } = this;
+    const pages = doc.page_count && plural(doc.page_count, "page");
+    const about = [language(doc.language), pages, size(doc.size_bytes), `added ${ago(doc.created_at)}`];
+    const back = {
+      class: "button quiet icon-only small",
+      href: around.from,
+      "aria-label": "Back to the list",
+      title: "Back to the list",
+    };
+    const original = { class: "button small quiet", href: `/v1/documents/${doc.id}/original`, download: doc.name };
+    return h(
+      "header",
+      { class: "review-head" },
+      h("a", back, icon("left")),
+      h("h1", { class: "truncate", title: doc.name }, doc.name),
+      h("span", { class: "faint truncate grow" }, about.filter(Boolean).join(" · ")),
       h("a", { class: "button small quiet", href: `/ask?document=${doc.id}` }, icon("ask"), "Ask about it"),
-      h("a", { class: "button small quiet", href: `/v1/documents/${doc.id}/original`, download: doc.name }, icon("download"), "Original"),
-      this.me.role === "admin" && button("", () => this.erase(), { icon: "trash", tone: "quiet", small: true, label: "Delete this document" }),
+      h("a", original, icon("download"), "Original"),
+      this.me.role === "admin" &&
+        button("", () => this.erase(), { icon: "trash", tone: "quiet", small: true, label: "Delete this document" }),
       around.place && h("span", { class: "faint numeric" }, `${around.place} of ${around.of}`),
       button("Previous", () => this.move(around.before), { small: true, disabled: !around.before, key: "P" }),
-      button("Next", () => this.move(around.after), { small: true, disabled: !around.after, key: "N" }));
+      button("Next", () => this.move(around.after), { small: true, disabled: !around.after, key: "N" }),
+    );
   }
 
   async load() {
     const { id, signal } = this;
-    const none = (value) => (wrong) => { if (wrong.status === 404 || wrong.status === 409) return value; throw wrong; };
-    const [doc, classes, fields, review] = await Promise.all([
+    const missing = (value) => (wrong) => {
+      if (wrong.status === 404 || wrong.status === 409) return value;
+      throw wrong;
+    };
+    const [doc, classes, found, review, taxonomy] = await Promise.all([
       get(`/v1/documents/${id}`, { signal }),
-      get(`/v1/documents/${id}/classes`, { signal }).catch(none(null)),
-      get(`/v1/documents/${id}/fields`, { signal }).catch(none({ schema: null, fields: [] })),
+      get(`/v1/documents/${id}/classes`, { signal }).catch(missing(null)),
+      get(`/v1/documents/${id}/fields`, { signal }).catch(missing({ fields: [] })),
       get(`/v1/reviews/${id}`, { signal }),
+      this.taxonomy ?? get("/v1/taxonomy", { signal }).catch(missing({ levels: [], nodes: [] })),
     ]);
-    Object.assign(this, { document: doc, classes, fieldAnswer: fields, review });
+    Object.assign(this, { doc, classes, found: found.fields, review, taxonomy });
     this.draw();
-    if (["pending", "running"].includes(doc.state)) this.poll();
-  }
-
-  poll() {
+    if (!["pending", "running"].includes(doc.state)) return;
     const timer = setTimeout(() => this.load().catch(complain), POLL_MS);
-    this.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   }
 
-  showPages() {
-    if (this.viewer || !this.document.page_count) {
-      if (!this.viewer) show(this.viewerPlace, h("div", { class: "empty" }, icon("documents"), h("h2", {}, "No pages to show"), h("p", {}, this.document.reason?.message ?? "The pages appear as soon as the document has been read.")));
-      return;
-    }
-    this.viewer = new Viewer(this.viewerPlace, this.id, this.document.page_count, {
-      signal: this.signal, onOpen: (key) => this.fields.activate(key.split("#")[0]), onPick: this.mayEdit ? (picked) => this.offer(picked) : null,
-    });
-    this.mark();
-    const [page, start, end] = ["page", "start", "end"].map((name) => Number(this.parameters.get(name)));
-    if (page && end) this.viewer.cite({ page, start, end });
-  }
-
-  /** Bring what is known together and draw the panel. */
+  /** Bring together what the machine found and what people said, and draw it. */
   draw() {
-    const labels = new Map(this.review.labels.filter((label) => label.task === "field").map((label) => [label.name, label]));
-    const doubts = (name) => this.review.reasons.filter((reason) => reason.field === name);
-    const known = new Set(this.fieldAnswer.fields.map((field) => field.name));
-    const extra = [...labels.values()].filter((label) => !known.has(label.name)).map((label) => ({ name: label.name, type: "text", many: Array.isArray(label.value), values: [] }));
-    this.all = [...this.fieldAnswer.fields, ...extra].map((field) => ({ ...field, label: labels.get(field.name) ?? null, doubts: doubts(field.name) }));
-    this.classLabel = this.review.labels.find((label) => label.task === "class") ?? null;
+    const { review, doc } = this;
+    const labels = new Map(review.labels.filter((label) => label.task === "field").map((label) => [label.name, label]));
+    const known = new Set(this.found.map((field) => field.name));
+    const only = [...labels.values()].filter((label) => !known.has(label.name));
+    const extra = only.map((label) => ({
+      name: label.name,
+      type: "text",
+      many: Array.isArray(label.value),
+      values: [],
+    }));
+    this.all = [...this.found, ...extra].map((field) => ({
+      ...field,
+      label: labels.get(field.name) ?? null,
+      doubts: review.reasons.filter((reason) => reason.field === field.name),
+    }));
+    this.classLabel = review.labels.find((label) => label.task === "class") ?? null;
+    this.path = classOf(this.classes, this.classLabel);
     this.fields.set(this.all);
-    this.drawVerdict();
-    this.drawClass();
+    const { tone, parts } = decision(doc, review, this.mayEdit ? () => this.retry() : null);
+    this.decisionPlace.className = `verdict ${tone}`;
+    show(this.decisionPlace, parts);
+    const mayChange = this.mayEdit && doc.state === "succeeded";
+    show(
+      this.classPlace,
+      classView({
+        path: this.path,
+        classes: this.classes,
+        label: this.classLabel,
+        levels: this.taxonomy.levels,
+        doubted: review.reasons.some((reason) => !reason.field && reason.code !== "audit_sample"),
+        onAccept: mayChange && this.path && !this.classLabel ? () => this.saveClass(this.path) : null,
+        onChange: mayChange ? () => this.changeClass() : null,
+      }),
+    );
     this.drawMore();
     this.drawFoot();
-    this.mark();
-    this.showPages();
-  }
-
-  mark() {
-    const marks = this.all.flatMap((field) => field.values.filter((value) => value.evidence).map((value, place) => ({ key: `${field.name}#${place}`, label: title(field.name), ...value.evidence })));
-    const said = this.all.filter((field) => field.label?.evidence).map((field) => ({ key: `${field.name}#label`, label: title(field.name), ...field.label.evidence }));
-    const replaced = new Set(said.map((one) => one.key.split("#")[0]));
-    this.viewer?.setMarks([...marks.filter((one) => !replaced.has(one.key.split("#")[0])), ...said]);
-  }
-
-  drawVerdict() {
-    const { document: doc, review } = this;
-    const open = review.reasons;
-    const tell = (tone, name, heading, ...words) => {
-      this.verdictPlace.className = `verdict ${tone}`;
-      show(this.verdictPlace, h("div", { class: "title" }, icon(name), heading), words);
-    };
-    if (doc.state === "failed") tell("bad", "alert", "This document failed", h("p", {}, doc.reason?.message), h("p", {}, doc.reason?.action), this.mayEdit && h("div", { class: "row", style: { marginTop: "10px" } }, button("Try again", () => this.retry(), { icon: "retry", small: true })));
-    else if (doc.state === "skipped") tell("", "copy", "The same file is already here", h("p", {}, "It was not worked on twice. ", doc.duplicate_of && h("a", { class: "link", href: `/documents/${doc.duplicate_of}` }, "Open the original")));
-    else if (doc.state === "canceled") tell("", "ban", "Canceled", this.mayEdit && h("div", { class: "row", style: { marginTop: "10px" } }, button("Start again", () => this.retry(), { icon: "retry", small: true })));
-    else if (doc.state !== "succeeded") tell("", "retry", "Being worked on", h("p", {}, doc.progress?.of ? `Page ${doc.progress.done} of ${doc.progress.of}.` : "This page fills by itself."));
-    else if (review.decision === "accepted") tell("good", "checkCircle", "Accepted", h("p", {}, "Everything here is certain enough, at the precision this desk holds. You can still correct it."));
-    else if (review.decision === "reviewed" || !open.length) tell("good", "checkCircle", "Reviewed", h("p", {}, review.reviewed_by ? `By ${review.reviewed_by}, ${ago(review.reviewed_at)}.` : "Nothing is left to decide."));
-    else tell("doubt", "eye", open.length === 1 ? "One thing to check" : `${open.length} things to check`, this.reasonList(open));
-  }
-
-  reasonList(reasons) {
-    const shown = reasons.filter((reason) => !reason.field).concat(reasons.filter((reason) => reason.field).slice(0, 3));
-    const rest = reasons.length - shown.length;
-    return h("ul", {}, shown.map((reason) => h("li", {}, h("span", {}, sentence(reason.message)))), rest > 0 && h("li", {}, `and ${plural(rest, "more field")}`));
-  }
-
-  drawClass() {
-    const { classes, classLabel } = this;
-    const path = classLabel ? classLabel.path : classes?.in_scope === false ? [] : classes?.path ?? null;
-    this.path = path;
-    const levels = this.review.levels ?? [];
-    const rows = (path ?? []).map((name, place) => h("div", { class: "level" }, h("span", { class: "muted" }, title(levels[place] ?? `level ${place + 1}`)), h("span", { class: "strong" }, name),
-      classLabel ? place === path.length - 1 && h("span", { class: "field-mark" }, icon("check")) : certainty(classes?.confidence?.[place], this.review.reasons.some((reason) => reason.subject === "class"))));
-    const words = path === null ? "Not classified yet" : "Outside the taxonomy";
-    show(this.classPlace, h("div", { class: "group-head" }, h("h2", { class: "grow" }, "Class"),
-      this.mayEdit && path && !classLabel && button("Accept", () => this.saveClass(path), { small: true, tone: "quiet", icon: "check", label: "Accept the class" }),
-      this.mayEdit && this.document.state === "succeeded" && button("Change", () => this.changeClass(), { small: true, tone: "quiet", key: "C" })),
-    h("div", { class: "class-box" }, rows.length ? h("div", { class: "levels" }, rows) : h("p", { class: "muted" }, words)));
+    this.drawPages();
   }
 
   drawMore() {
-    const { document: doc } = this;
-    show(this.morePlace,
-      !this.all.length && this.path?.length > 0 && doc.state === "succeeded" && h("div", { class: "group-head" }, h("p", { class: "muted" }, "No fields are defined for this class. ", h("a", { class: "link", href: "/schemas" }, "Define some"))),
-      doc.children?.length > 0 && h("section", {}, h("div", { class: "group-head" }, h("h2", {}, "Attachments")), doc.children.map((child) => h("a", { class: "outcome", href: `/documents/${child.id}` }, icon("documents"), h("span", { class: "grow truncate" }, child.name), stateBadge(child.state)))),
-      doc.parent && h("div", { class: "group-head" }, h("a", { class: "link", href: `/documents/${doc.parent}` }, "Open the e-mail this came with")),
-      doc.notes?.length > 0 && h("section", {}, h("div", { class: "group-head" }, h("h2", {}, "Notes of the reader")), doc.notes.map((note) => h("p", { class: "muted", style: { padding: "2px 18px" } }, note))));
+    const { doc } = this;
+    const noSchema = !this.all.length && this.path?.length > 0 && doc.state === "succeeded";
+    const child = (one) =>
+      h(
+        "a",
+        { class: "outcome", href: `/documents/${one.id}` },
+        icon("documents"),
+        h("span", { class: "grow truncate" }, one.name),
+        stateBadge(one.state),
+      );
+    const group = (heading, rows) =>
+      rows?.length > 0 && h("section", {}, h("div", { class: "group-head" }, h("h2", {}, heading)), rows);
+    show(
+      this.morePlace,
+      noSchema &&
+        h(
+          "div",
+          { class: "group-head" },
+          h(
+            "p",
+            { class: "muted" },
+            "No fields are defined for this class. ",
+            h("a", { class: "link", href: "/schemas" }, "Define some"),
+          ),
+        ),
+      group("Attachments", doc.children?.map(child)),
+      doc.parent &&
+        h(
+          "div",
+          { class: "group-head" },
+          h("a", { class: "link", href: `/documents/${doc.parent}` }, "Open what this was attached to"),
+        ),
+      group(
+        "Notes of the reader",
+        doc.notes?.map((note) => h("p", { class: "note muted" }, note)),
+      ),
+    );
   }
 
   drawFoot() {
-    const done = this.document.state === "succeeded";
-    this.footPlace.hidden = !this.mayEdit || !done;
-    const settled = ["reviewed", "accepted"].includes(this.review.decision);
-    const shortcuts = h("span", { class: "faint grow keys" }, h("kbd", {}, "J"), " ", h("kbd", {}, "K"), " fields  ", h("kbd", {}, "?"), " all keys");
-    show(this.footPlace, shortcuts, settled
-      ? button("Open the next", () => this.next(), { tone: "primary", key: "⇧↵" })
-      : button("Accept all, open the next", () => this.finish(), { tone: "primary", key: "⇧↵" }));
+    this.footPlace.hidden = !this.mayEdit || this.doc.state !== "succeeded";
+    const words = this.isSettled() ? "Open the next" : "Accept all, open the next";
+    show(
+      this.footPlace,
+      h(
+        "span",
+        { class: "faint grow keys" },
+        h("kbd", {}, "J"),
+        " ",
+        h("kbd", {}, "K"),
+        " fields  ",
+        h("kbd", {}, "?"),
+        " all keys",
+      ),
+      button(words, () => this.proceed(), { tone: "primary", key: "⇧↵" }),
+    );
   }
 
+  drawPages() {
+    if (!this.viewer && !this.doc.page_count) {
+      const words = this.doc.reason?.message ?? "The pages appear as soon as the document has been read.";
+      show(
+        this.pagesPlace,
+        h("div", { class: "empty" }, icon("documents"), h("h2", {}, "No pages to show"), h("p", {}, words)),
+      );
+      return;
+    }
+    const first = !this.viewer;
+    this.viewer ??= new Viewer(this.pagesPlace, this.id, this.doc.page_count, {
+      signal: this.signal,
+      onOpen: (key) => this.fields.activate(key.split("#")[0]),
+      onPick: this.mayEdit ? (picked) => this.offer(picked) : null,
+    });
+    this.viewer.setMarks(this.all.flatMap(marksOf));
+    const [page, start, end] = ["page", "start", "end"].map((name) => Number(this.parameters.get(name)));
+    if (first && page && end) this.viewer.cite({ page, start, end });
+  }
+
+  // --- what is done --------------------------------------------------------------------------------------------
+
   async saveField(field, action, value, evidence) {
+    const place = evidence && { start: evidence.start, end: evidence.end };
+    const shown = {
+      value,
+      author: this.me.name,
+      created_at: new Date().toISOString(),
+      evidence: evidence?.boxes ? evidence : null,
+    };
     const before = field.label;
-    const place = evidence ? { start: evidence.start, end: evidence.end } : null;
-    field.label = { value, author: this.me.name, created_at: new Date().toISOString(), evidence: evidence?.boxes ? evidence : null };
-    const names = this.fields.order;
-    const next = names[names.indexOf(field.name) + 1];
+    field.label = shown;
     this.fields.set(this.all);
-    this.fields.activate(action === "accept" && next ? next : field.name);
-    const saved = await attempt(() => post("/v1/labels", { items: [{ document: this.id, task: "field", name: field.name, value, evidence: place }] }));
-    if (!saved) field.label = before;
-    await attempt(async () => { this.review = await get(`/v1/reviews/${this.id}`, { signal: this.signal }); this.draw(); });
-    refreshCount();
+    this.fields.activate(action === "accept" ? this.fields.after(field.name) : field.name);
+    const label = { document: this.id, task: "field", name: field.name, value, evidence: place };
+    if (!(await attempt(() => post("/v1/labels", { items: [label] })))) field.label = before;
+    await this.refresh();
   }
 
   async saveClass(path) {
-    const changed = (this.path ?? []).join("\u0000") !== path.join("\u0000") || this.path === null;
+    const changed = this.path?.join("\u0000") !== path.join("\u0000");
+    const saved = await attempt(() => post("/v1/labels", { items: [{ document: this.id, task: "class", path }] }));
+    if (!saved) return;
+    say(changed ? "Class changed." : "Class accepted.", changed ? "Its fields are being looked for." : "");
+    await attempt(() => this.load());
+    refreshCount();
+  }
+
+  async refresh() {
     await attempt(async () => {
-      await post("/v1/labels", { items: [{ document: this.id, task: "class", path }] });
-      say(changed ? "Class changed." : "Class accepted.", changed ? "The fields of the new class are being looked for." : "");
-      await this.load();
+      this.review = await get(`/v1/reviews/${this.id}`, { signal: this.signal });
+      this.draw();
     });
     refreshCount();
   }
 
-  async changeClass() {
-    await attempt(async () => {
-      const taxonomy = await get("/v1/taxonomy", { signal: this.signal });
-      pickClass({ taxonomy, alternatives: this.classes?.alternatives, current: this.path }, (path) => this.saveClass(path));
-    });
+  changeClass() {
+    const { taxonomy, classes, path } = this;
+    pickClass({ taxonomy, alternatives: classes?.alternatives, current: path }, (chosen) => this.saveClass(chosen));
   }
 
   /** Words were selected on the page: offer to set the current field to them. */
   offer(picked) {
     if (!this.all.length) return;
-    const target = this.fields.active?.name ?? this.fields.order[0];
-    let name = target;
-    const set = () => {
+    const set = (name) => {
       const field = this.all.find((one) => one.name === name);
       const value = normalForm(field.type, picked.text);
+      const others = [field.label ? field.label.value : machineValue(field)].flat().filter(Boolean);
       this.viewer.clearPick();
-      this.saveField(field, "correct", field.many ? [...new Set([...(field.label?.value ?? machineValue(field) ?? []), value])] : value, picked);
+      this.saveField(field, "correct", field.many ? [...new Set([...others, value])] : value, picked);
     };
-    const choose = select(this.fields.order.map((one) => [one, title(one)]), target, (chosen) => { name = chosen; }, { "aria-label": "Field", class: "select small" });
-    const bar = h("div", { class: "pick-bar", role: "dialog", "aria-label": "Use the selected words", on: {
-      pointerdown: (event) => event.stopPropagation(),
-      keydown: (event) => {
-        if (event.key === "Escape") this.viewer.clearPick();
-        else if (event.key === "Enter" && event.target === choose) set();
-        else return;
-        event.stopPropagation();
-      },
-    } }, h("span", { class: "muted" }, "Set"), choose, button("Set", set, { small: true, tone: "primary", key: "↵" }), button("", () => this.viewer.clearPick(), { small: true, tone: "quiet", icon: "cross", label: "Forget the selection" }));
+    const proposed = this.fields.active?.name ?? this.fields.order[0];
+    const bar = pickBar(this.fields.order, proposed, set, () => this.viewer.clearPick());
     picked.place(bar);
     bar.querySelector(".primary").focus({ preventScroll: true });
   }
 
-  async finish() {
-    const fields = this.all.filter((field) => !field.label && (field.values.length || field.doubts.length))
-      .map((field) => (field.values.length ? { name: field.name, action: "accept" } : { name: field.name, action: "reject" }));
-    const about = this.classLabel || this.path === null ? null : { action: "accept" };
-    const saved = await attempt(() => post(`/v1/reviews/${this.id}`, { class: about, fields }));
-    if (saved) await this.next();
+  isSettled() {
+    return ["reviewed", "accepted"].includes(this.review.decision);
+  }
+
+  /** Be done with this document, accepting what was not touched, and open the next one. */
+  async proceed() {
+    if (!this.isSettled()) {
+      const open = this.all.filter((field) => !field.label && (field.values.length || field.doubts.length));
+      const fields = open.map((field) => ({ name: field.name, action: field.values.length ? "accept" : "reject" }));
+      const about = this.classLabel || this.path === null ? null : { action: "accept" };
+      if (!(await attempt(() => post(`/v1/reviews/${this.id}`, { class: about, fields })))) return;
+    }
+    await this.next();
   }
 
   async next() {
     if (this.around.after) return this.move(this.around.after);
     let following = null;
-    await attempt(async () => { following = (await get("/v1/reviews?limit=2")).items.find((one) => one.document !== this.id); });
+    await attempt(async () => {
+      const { items } = await get("/v1/reviews?limit=2");
+      following = items.find((one) => one.document !== this.id);
+    });
     if (following) return this.move(following.document);
     say("That was the last one.", "Nothing else needs a look right now.");
     return this.go("/review");
@@ -255,7 +320,10 @@ class Desk {
   }
 
   async erase() {
-    if (!(await confirmed("Delete this document?", "Its file, text, fields and labels are removed for good.", "Delete"))) return;
+    if (
+      !(await confirmed("Delete this document?", "Its file, text, fields and labels are removed for good.", "Delete"))
+    )
+      return;
     await attempt(async () => {
       await remove(`/v1/documents/${this.id}`);
       say("The document is deleted.");
@@ -263,24 +331,43 @@ class Desk {
     });
   }
 
+  // --- keys ----------------------------------------------------------------------------------------------------
+
   key(event) {
-    if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented || typing(event.target) || document.querySelector("dialog[open]")) return;
-    if (event.shiftKey && event.key === "Enter") {
-      event.preventDefault();
-      if (this.mayEdit && this.document.state === "succeeded") (["reviewed", "accepted"].includes(this.review.decision) ? this.next() : this.finish());
-      return;
-    }
-    const edit = (act) => (this.mayEdit ? act : null);
-    const acts = {
-      j: () => this.fields.step(1), k: () => this.fields.step(-1), n: () => this.move(this.around.after), p: () => this.move(this.around.before),
-      a: edit(() => (this.fields.active ? this.fields.accept() : this.path && !this.classLabel && this.saveClass(this.path))), e: edit(() => this.fields.edit()), x: edit(() => this.fields.reject()),
-      c: edit(() => this.changeClass()), "]": () => this.viewer?.turn(1), "[": () => this.viewer?.turn(-1), "+": () => this.viewer?.zoomBy(1), "-": () => this.viewer?.zoomBy(-1),
-      Escape: () => this.viewer?.clearPick(),
-    };
-    if (!acts[event.key]) return;
+    const elsewhere = event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented;
+    if (elsewhere || typing(event.target) || document.querySelector("dialog[open]")) return;
+    const name = event.shiftKey && event.key === "Enter" ? "Shift Enter" : event.key;
+    const act = this.#reading[name] ?? (this.mayEdit && this.doc.state === "succeeded" && this.#editing[name]);
+    if (!act) return;
     event.preventDefault();
-    acts[event.key]();
+    act();
   }
+
+  #reading = {
+    j: () => this.fields.step(1),
+    k: () => this.fields.step(-1),
+    n: () => this.move(this.around.after),
+    p: () => this.move(this.around.before),
+    "]": () => this.viewer?.turn(1),
+    "[": () => this.viewer?.turn(-1),
+    "+": () => this.viewer?.zoomBy(1),
+    "-": () => this.viewer?.zoomBy(-1),
+    Escape: () => this.viewer?.clearPick(),
+  };
+
+  #editing = {
+    a: () => (this.fields.active ? this.fields.accept() : this.path && !this.classLabel && this.saveClass(this.path)),
+    e: () => this.fields.edit(),
+    x: () => this.fields.reject(),
+    c: () => this.changeClass(),
+    "Shift Enter": () => this.proceed(),
+  };
 }
 
-const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+/** The places of a field on the pages: where a person put it, else where the machine found it. */
+function marksOf(field) {
+  const label = title(field.name);
+  if (field.label?.evidence) return [{ key: `${field.name}#label`, label, ...field.label.evidence }];
+  const grounded = field.values.filter((value) => value.evidence);
+  return grounded.map((value, place) => ({ key: `${field.name}#${place}`, label, ...value.evidence }));
+}

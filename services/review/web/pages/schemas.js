@@ -4,7 +4,19 @@ import { h, show } from "/web/dom.js";
 import { title } from "/web/format.js";
 import { attempt, button, confirmed, dialog, empty, labelled, pageHead, pathView, say, select } from "/web/widgets.js";
 
-const TYPES = ["text", "date", "amount", "number", "currency", "identifier", "party", "address", "choice", "list"];
+const TYPES = [
+  "text",
+  "date",
+  "amount",
+  "number",
+  "currency",
+  "identifier",
+  "party",
+  "address",
+  "choice",
+  "duration",
+  "list",
+];
 
 export async function open(root, { signal, me, parameters, go }) {
   document.title = "Schemas · Dossier";
@@ -16,13 +28,38 @@ export async function open(root, { signal, me, parameters, go }) {
   let changed = false;
   const list = h("nav", { class: "side-list", "aria-label": "Schemas" });
   const editor = h("div");
-  const file = h("input", { type: "file", accept: ".yaml,.yml,.json", class: "visually-hidden", tabindex: "-1", "aria-label": "Schema file", on: { change: () => take(file.files[0]) } });
-  show(root, h("div", { class: "page" },
-    pageHead("Schemas", "The fields to look for in each class. A class also gets the fields of the classes above it.",
-      schema && button("Export", () => attempt(() => download(`/v1/schemas/${encodeURIComponent(schema.name)}`, `${schema.name}.yaml`, "application/yaml")), { icon: "download" }),
-      mayEdit && button("Import", () => file.click(), { icon: "upload" }),
-      mayEdit && button("New schema", create, { icon: "plus", tone: "primary" })),
-    h("div", { class: "schema-layout" }, h("div", { class: "table-box" }, list), editor), file));
+  const file = h("input", {
+    type: "file",
+    accept: ".yaml,.yml,.json",
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-label": "Schema file",
+    on: { change: () => take(file.files[0]) },
+  });
+  show(
+    root,
+    h(
+      "div",
+      { class: "page" },
+      pageHead(
+        "Schemas",
+        "The fields to look for in each class. A class also gets the fields of the classes above it.",
+        schema &&
+          button(
+            "Export",
+            () =>
+              attempt(() =>
+                download(`/v1/schemas/${encodeURIComponent(schema.name)}`, `${schema.name}.yaml`, "application/yaml"),
+              ),
+            { icon: "download" },
+          ),
+        mayEdit && button("Import", () => file.click(), { icon: "upload" }),
+        mayEdit && button("New schema", create, { icon: "plus", tone: "primary" }),
+      ),
+      h("div", { class: "schema-layout" }, h("div", { class: "table-box" }, list), editor),
+      file,
+    ),
+  );
   addEventListener("beforeunload", (event) => changed && event.preventDefault(), { signal });
   await choose(schema);
 
@@ -31,7 +68,9 @@ export async function open(root, { signal, me, parameters, go }) {
     changed = false;
     inherited = [];
     if (schema) {
-      const resolved = await get(`/v1/schemas/${encodeURIComponent(schema.name)}?resolved=true`, { signal }).catch(() => schema);
+      const resolved = await get(`/v1/schemas/${encodeURIComponent(schema.name)}?resolved=true`, { signal }).catch(
+        () => schema,
+      );
       const own = new Set(schema.fields.map((field) => field.name));
       inherited = resolved.fields.filter((field) => !own.has(field.name));
     }
@@ -39,30 +78,251 @@ export async function open(root, { signal, me, parameters, go }) {
   }
 
   function draw() {
-    show(list, schemas.length ? schemas.map((one) => h("button", { class: "side-item", type: "button", "aria-current": one === schema ? "true" : null, on: { click: () => choose(one) } },
-      h("span", { class: "grow truncate", title: one.path.join(" › ") }, one.path.length ? one.path.at(-1) : "All documents", h("span", { class: "faint" }, one.path.length > 1 ? `  ${one.path.slice(0, -1).join(" › ")}` : "")), h("span", { class: "faint numeric" }, one.fields.length)))
-      : h("p", { class: "muted", style: { padding: "10px" } }, "None yet"));
-    if (!schema) return show(editor, h("div", { class: "table-box" }, empty("schemas", "No schemas yet", "A schema says which fields to find in one class of documents. Make one, or import YAML.", mayEdit && button("New schema", create, { icon: "plus", tone: "primary" }))));
-    return show(editor, h("div", { class: "row spread", style: { marginBottom: "12px" } },
-      h("div", { class: "stack", style: { gap: "2px" } }, h("h2", {}, schema.name), schema.path.length ? pathView(schema.path) : h("span", { class: "muted" }, "Every document")),
-      mayEdit && h("div", { class: "row" }, button("Delete", drop, { icon: "trash", tone: "quiet", small: true }), button("Save", save, { tone: "primary", small: true, disabled: !changed, "data-save": true }))),
-    fieldTable());
+    show(list, schemas.length ? outline() : h("p", { class: "muted", style: { padding: "10px" } }, "None yet"));
+    if (!schema)
+      return show(
+        editor,
+        h(
+          "div",
+          { class: "table-box" },
+          empty(
+            "schemas",
+            "No schemas yet",
+            "A schema says which fields to find in one class of documents. Make one, or import YAML.",
+            mayEdit && button("New schema", create, { icon: "plus", tone: "primary" }),
+          ),
+        ),
+      );
+    return show(
+      editor,
+      h(
+        "div",
+        { class: "row spread", style: { marginBottom: "12px" } },
+        h(
+          "div",
+          { class: "stack", style: { gap: "2px" } },
+          h("h2", {}, schema.name),
+          schema.path.length ? pathView(schema.path) : h("span", { class: "muted" }, "Every document"),
+        ),
+        mayEdit &&
+          h(
+            "div",
+            { class: "row" },
+            button("Delete", drop, { icon: "trash", tone: "quiet", small: true }),
+            button("Save", save, { tone: "primary", small: true, disabled: !changed, "data-save": true }),
+          ),
+      ),
+      fieldTable(),
+    );
+  }
+
+  /** The schemas in the order of the tree; classes without one appear only to hold those below them. */
+  function outline() {
+    const at = (path) => schemas.find((one) => one.path.join("\u0000") === path.join("\u0000"));
+    const needed = (path) => schemas.some((one) => path.every((level, depth) => one.path[depth] === level));
+    const paths = [[], ...every(taxonomy.nodes)].filter((path) => (path.length ? needed(path) : at(path)));
+    const strays = schemas.filter((one) => !paths.some((path) => at(path) === one)).map((one) => one.path);
+    return [...paths, ...strays].map((path) => {
+      const one = at(path);
+      const words = h(
+        "span",
+        {
+          class: `grow truncate ${path.length < 2 ? "strong" : ""}`,
+          style: { paddingLeft: `${Math.max(path.length - 1, 0) * 14}px` },
+        },
+        path.at(-1) ?? "All documents",
+      );
+      if (!one) return h("div", { class: "side-item heading muted" }, words);
+      return h(
+        "button",
+        {
+          class: "side-item",
+          type: "button",
+          "aria-current": one === schema ? "true" : null,
+          on: { click: () => choose(one) },
+        },
+        words,
+        h("span", { class: "faint numeric" }, one.fields.length),
+      );
+    });
   }
 
   function fieldTable() {
-    const heads = [["Field", "19%"], ["Type", "120px"], ["What it is", ""], ["Words beside it", "20%"], ["Many", "56px"], ["Required", "70px"], ["", "40px"]];
-    const rows = schema.fields.map((field, place) => h("tr", {},
-      h("td", {}, h("input", { class: "input", value: field.name, "aria-label": "Field name", disabled: !mayEdit, on: { input: (event) => touch(() => { field.name = event.target.value.trim().replace(/\s+/g, "_"); }) } })),
-      h("td", {}, select(TYPES.map((type) => [type, title(type)]), field.type, (type) => { touch(() => { field.type = type; }); draw(); keep(); }, { "aria-label": "Type", disabled: !mayEdit })),
-      h("td", {}, h("input", { class: "input", value: field.description ?? "", placeholder: "In a few words", "aria-label": "Description", disabled: !mayEdit, on: { input: (event) => touch(() => { field.description = event.target.value; }) } }),
-        field.type === "choice" && h("input", { class: "input", value: (field.choices ?? []).join(", "), placeholder: "Choices, separated by commas", "aria-label": "Choices", disabled: !mayEdit, on: { input: (event) => touch(() => { field.choices = split(event.target.value); }) } })),
-      h("td", {}, h("input", { class: "input", value: (field.anchors ?? []).join(", "), placeholder: "Total, Montant, Betrag", "aria-label": "Words that stand beside it", disabled: !mayEdit, on: { input: (event) => touch(() => { field.anchors = split(event.target.value); }) } })),
-      ...["many", "required"].map((flag) => h("td", {}, h("label", { class: "check" }, h("input", { type: "checkbox", checked: Boolean(field[flag]), disabled: !mayEdit, "aria-label": title(flag), on: { change: (event) => touch(() => { field[flag] = event.target.checked; }) } })))),
-      h("td", {}, mayEdit && button("", () => { schema.fields.splice(place, 1); changed = true; draw(); keep(); }, { icon: "trash", tone: "quiet", small: true, label: `Remove ${field.name}` }))));
-    const above = inherited.map((field) => h("tr", {}, h("td", { class: "muted" }, h("span", { style: { padding: "0 8px" } }, field.name)), h("td", { class: "muted" }, h("span", { style: { padding: "0 8px" } }, title(field.type))), h("td", { class: "faint", colspan: 5 }, h("span", { style: { padding: "0 8px" } }, "from a class above"))));
-    return h("div", { class: "table-box" }, h("div", { class: "table-scroll" }, h("table", { class: "schema-table", "aria-label": `Fields of ${schema.name}` },
-      h("thead", {}, h("tr", {}, heads.map(([words, width]) => h("th", { scope: "col", style: { width } }, words || h("span", { class: "visually-hidden" }, "Actions"))))),
-      h("tbody", {}, rows, above, mayEdit && h("tr", {}, h("td", { colspan: 7 }, button("Add a field", addField, { icon: "plus", tone: "quiet", small: true })))))));
+    const heads = [
+      ["Field", "22%"],
+      ["Type", "118px"],
+      ["What it is, and the words that stand beside it", ""],
+      ["Many", "52px", "middle"],
+      ["Required", "68px", "middle"],
+      ["", "40px"],
+    ];
+    const rows = schema.fields.map((field, place) =>
+      h(
+        "tr",
+        {},
+        h(
+          "td",
+          {},
+          h("input", {
+            class: "input",
+            value: field.name,
+            "aria-label": "Field name",
+            disabled: !mayEdit,
+            on: {
+              input: (event) =>
+                touch(() => {
+                  field.name = event.target.value.trim().replace(/\s+/g, "_");
+                }),
+            },
+          }),
+        ),
+        h(
+          "td",
+          {},
+          select(
+            TYPES.map((type) => [type, title(type)]),
+            field.type,
+            (type) => {
+              touch(() => {
+                field.type = type;
+              });
+              draw();
+              keep();
+            },
+            { "aria-label": "Type", disabled: !mayEdit },
+          ),
+        ),
+        h(
+          "td",
+          {},
+          h("input", {
+            class: "input",
+            value: field.description ?? "",
+            placeholder: "In a few words",
+            "aria-label": "Description",
+            disabled: !mayEdit,
+            on: {
+              input: (event) =>
+                touch(() => {
+                  field.description = event.target.value;
+                }),
+            },
+          }),
+          field.type === "choice" &&
+            h("input", {
+              class: "input",
+              value: (field.choices ?? []).join(", "),
+              placeholder: "Choices, separated by commas",
+              "aria-label": "Choices",
+              disabled: !mayEdit,
+              on: {
+                input: (event) =>
+                  touch(() => {
+                    field.choices = split(event.target.value);
+                  }),
+              },
+            }),
+          h("input", {
+            class: "input muted",
+            value: (field.anchors ?? []).join(", "),
+            placeholder: "Words beside it: Total, Montant, Betrag",
+            "aria-label": "Words that stand beside it",
+            disabled: !mayEdit,
+            on: {
+              input: (event) =>
+                touch(() => {
+                  field.anchors = split(event.target.value);
+                }),
+            },
+          }),
+        ),
+        ...["many", "required"].map((flag) =>
+          h(
+            "td",
+            {},
+            h(
+              "label",
+              { class: "check" },
+              h("input", {
+                type: "checkbox",
+                checked: Boolean(field[flag]),
+                disabled: !mayEdit,
+                "aria-label": title(flag),
+                on: {
+                  change: (event) =>
+                    touch(() => {
+                      field[flag] = event.target.checked;
+                    }),
+                },
+              }),
+            ),
+          ),
+        ),
+        h(
+          "td",
+          {},
+          mayEdit &&
+            button(
+              "",
+              () => {
+                schema.fields.splice(place, 1);
+                changed = true;
+                draw();
+                keep();
+              },
+              { icon: "trash", tone: "quiet", small: true, label: `Remove ${field.name}` },
+            ),
+        ),
+      ),
+    );
+    const above = inherited.map((field) =>
+      h(
+        "tr",
+        {},
+        h("td", { class: "muted" }, h("span", { style: { padding: "0 8px" } }, field.name)),
+        h("td", { class: "muted" }, h("span", { style: { padding: "0 8px" } }, title(field.type))),
+        h("td", { class: "faint", colspan: 4 }, h("span", { style: { padding: "0 8px" } }, "from a class above")),
+      ),
+    );
+    return h(
+      "div",
+      { class: "table-box" },
+      h(
+        "div",
+        { class: "table-scroll" },
+        h(
+          "table",
+          { class: "schema-table", "aria-label": `Fields of ${schema.name}` },
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              heads.map(([words, width, kind]) =>
+                h(
+                  "th",
+                  { scope: "col", class: kind, style: { width } },
+                  words || h("span", { class: "visually-hidden" }, "Actions"),
+                ),
+              ),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            rows,
+            above,
+            mayEdit &&
+              h(
+                "tr",
+                {},
+                h("td", { colspan: 6 }, button("Add a field", addField, { icon: "plus", tone: "quiet", small: true })),
+              ),
+          ),
+        ),
+      ),
+    );
   }
 
   function touch(change) {
@@ -77,7 +337,15 @@ export async function open(root, { signal, me, parameters, go }) {
   }
 
   function addField() {
-    schema.fields.push({ name: "", type: "text", description: "", many: false, required: false, choices: [], anchors: [] });
+    schema.fields.push({
+      name: "",
+      type: "text",
+      description: "",
+      many: false,
+      required: false,
+      choices: [],
+      anchors: [],
+    });
     changed = true;
     draw();
     keep();
@@ -86,7 +354,11 @@ export async function open(root, { signal, me, parameters, go }) {
 
   function save() {
     return attempt(async () => {
-      await put(`/v1/schemas/${encodeURIComponent(schema.name)}`, { name: schema.name, path: schema.path, fields: schema.fields.filter((field) => field.name) });
+      await put(`/v1/schemas/${encodeURIComponent(schema.name)}`, {
+        name: schema.name,
+        path: schema.path,
+        fields: schema.fields.filter((field) => field.name),
+      });
       changed = false;
       keep();
       say("Schema saved.", "It applies to documents from now on.");
@@ -94,7 +366,14 @@ export async function open(root, { signal, me, parameters, go }) {
   }
 
   async function drop() {
-    if (!(await confirmed(`Delete the schema ${schema.name}?`, "Its fields are no longer looked for. Values already found stay.", "Delete"))) return;
+    if (
+      !(await confirmed(
+        `Delete the schema ${schema.name}?`,
+        "Its fields are no longer looked for. Values already found stay.",
+        "Delete",
+      ))
+    )
+      return;
     await attempt(async () => {
       await remove(`/v1/schemas/${encodeURIComponent(schema.name)}`);
       schemas.splice(schemas.indexOf(schema), 1);
@@ -107,14 +386,37 @@ export async function open(root, { signal, me, parameters, go }) {
     const paths = [[], ...every(taxonomy.nodes)].filter((path) => !taken.has(path.join("\u0000")));
     dialog("New schema", (close) => {
       const name = h("input", { class: "input", required: true, autofocus: true, placeholder: "motor_claim" });
-      const path = select(paths.map((one, place) => [String(place), one.length ? one.join(" › ") : "Every document"]), "0");
-      return h("form", { class: "form-grid", on: { submit: (event) => {
-        event.preventDefault();
-        const fresh = { name: name.value.trim().replace(/\s+/g, "_"), path: paths[Number(path.value)], fields: [] };
-        schemas.push(fresh);
-        close();
-        choose(fresh).then(addField);
-      } } }, labelled("Name", name), labelled("For which class", path), h("div", { class: "dialog-foot" }, button("Cancel", close), button("Make it", null, { tone: "primary", type: "submit" })));
+      const path = select(
+        paths.map((one, place) => [String(place), one.length ? one.join(" › ") : "Every document"]),
+        "0",
+      );
+      return h(
+        "form",
+        {
+          class: "form-grid",
+          on: {
+            submit: (event) => {
+              event.preventDefault();
+              const fresh = {
+                name: name.value.trim().replace(/\s+/g, "_"),
+                path: paths[Number(path.value)],
+                fields: [],
+              };
+              schemas.push(fresh);
+              close();
+              choose(fresh).then(addField);
+            },
+          },
+        },
+        labelled("Name", name),
+        labelled("For which class", path),
+        h(
+          "div",
+          { class: "dialog-foot" },
+          button("Cancel", close),
+          button("Make it", null, { tone: "primary", type: "submit" }),
+        ),
+      );
     });
   }
 
@@ -122,14 +424,20 @@ export async function open(root, { signal, me, parameters, go }) {
     if (!chosen) return null;
     return attempt(async () => {
       const kind = chosen.name.endsWith(".json") ? "application/json" : "application/yaml";
-      await call("PUT", `/v1/schemas/${encodeURIComponent(chosen.name.replace(/\.\w+$/, ""))}`, await chosen.text(), { headers: { "Content-Type": kind } });
+      await call("PUT", `/v1/schemas/${encodeURIComponent(chosen.name.replace(/\.\w+$/, ""))}`, await chosen.text(), {
+        headers: { "Content-Type": kind },
+      });
       say("Imported.");
       go("/schemas");
     });
   }
 }
 
-const split = (words) => words.split(",").map((word) => word.trim()).filter(Boolean);
+const split = (words) =>
+  words
+    .split(",")
+    .map((word) => word.trim())
+    .filter(Boolean);
 
 function every(nodes, before = []) {
   return nodes.flatMap((node) => [[...before, node.name], ...every(node.children ?? [], [...before, node.name])]);

@@ -16,29 +16,93 @@ export async function open(root, { signal, me }) {
   const head = h("div");
   const treePlace = h("div", { class: "tree", role: "tree", "aria-label": "Classes" });
   const form = h("div", { class: "card sticky" });
-  const file = h("input", { type: "file", accept: ".yaml,.yml,.json", class: "visually-hidden", tabindex: "-1", "aria-label": "Taxonomy file", on: { change: () => take(file.files[0]) } });
-  show(root, h("div", { class: "page" }, head, h("div", { class: "split-pane" }, h("div", { class: "table-box" }, treePlace), form), file));
+  const file = h("input", {
+    type: "file",
+    accept: ".yaml,.yml,.json",
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-label": "Taxonomy file",
+    on: { change: () => take(file.files[0]) },
+  });
+  show(
+    root,
+    h(
+      "div",
+      { class: "page" },
+      head,
+      h("div", { class: "split-pane" }, h("div", { class: "table-box" }, treePlace), form),
+      file,
+    ),
+  );
   treePlace.addEventListener("keydown", steer);
   addEventListener("beforeunload", (event) => changed && event.preventDefault(), { signal });
   draw();
 
   function draw() {
-    show(head, pageHead("Taxonomy", `${plural(leaves(tree.nodes).length, "class", "classes")} in ${tree.levels.length} levels (${tree.levels.map(title).join(", ")}), version ${tree.version}. Descriptions matter: until there are labels, the machine goes by them.`,
-      button("Versions", versions, { tone: "quiet" }),
-      button("Export", () => attempt(() => download("/v1/taxonomy", "taxonomy.yaml", "application/yaml")), { icon: "download" }),
-      mayEdit && button("Import", () => file.click(), { icon: "upload" }),
-      mayEdit && button("Save as new version", save, { tone: "primary", disabled: !changed })));
-    show(treePlace, tree.nodes.length ? tree.nodes.map((node) => item(node, 0)) : empty("taxonomy", "No classes yet", "Add a first one, or import a taxonomy as YAML."),
-      mayEdit && button(`Add a ${title(tree.levels[0] ?? "class").toLowerCase()}`, () => add(null), { icon: "plus", tone: "quiet", small: true }));
+    show(
+      head,
+      pageHead(
+        "Taxonomy",
+        `${plural(leaves(tree.nodes).length, "class", "classes")} in ${tree.levels.length} levels (${tree.levels.map(title).join(", ")}), version ${tree.version}. Descriptions matter: until there are labels, the machine goes by them.`,
+        button("Versions", versions, { tone: "quiet" }),
+        button("Export", () => attempt(() => download("/v1/taxonomy", "taxonomy.yaml", "application/yaml")), {
+          icon: "download",
+        }),
+        mayEdit && button("Import", () => file.click(), { icon: "upload" }),
+        mayEdit && button("Save as new version", save, { tone: "primary", disabled: !changed }),
+      ),
+    );
+    show(
+      treePlace,
+      tree.nodes.length
+        ? tree.nodes.map((node) => item(node, 0))
+        : empty("taxonomy", "No classes yet", "Add a first one, or import a taxonomy as YAML."),
+      mayEdit &&
+        button(`Add ${title(tree.levels[0] ?? "class").toLowerCase()}`, () => add(null), {
+          icon: "plus",
+          tone: "quiet",
+          small: true,
+        }),
+    );
     drawForm();
   }
 
   function item(node, depth) {
     const children = node.children ?? [];
-    const element = h("div", { role: "treeitem", "aria-level": depth + 1, "aria-selected": String(node === selected), "aria-expanded": children.length ? String(opened.has(node)) : null, tabindex: node === selected ? "0" : "-1", "aria-label": node.name },
-      h("div", { class: "node", style: { paddingLeft: `${8 + depth * 20}px` }, on: { click: (event) => { if (children.length && (node === selected || event.target.closest(".turns-open"))) toggle(node); choose(node); } } },
-        children.length ? icon("chevron", "turns-open") : h("span", { style: { width: "16px" } }), h("span", { class: `truncate ${children.length ? "strong" : ""}` }, node.name), children.length > 0 && h("span", { class: "count" }, leaves(children).length)),
-      opened.has(node) && children.length > 0 && h("div", { role: "group" }, children.map((child) => item(child, depth + 1))));
+    const element = h(
+      "div",
+      {
+        role: "treeitem",
+        "aria-level": depth + 1,
+        "aria-selected": String(node === selected),
+        "aria-expanded": children.length ? String(opened.has(node)) : null,
+        tabindex: node === selected ? "0" : "-1",
+        "aria-label": node.name,
+      },
+      h(
+        "div",
+        {
+          class: "node",
+          style: { paddingLeft: `${8 + depth * 20}px` },
+          on: {
+            click: (event) => {
+              if (children.length && (node === selected || event.target.closest(".turns-open"))) toggle(node);
+              choose(node);
+            },
+          },
+        },
+        children.length ? icon("chevron", "turns-open") : h("span", { style: { width: "16px" } }),
+        h("span", { class: `truncate ${children.length ? "strong" : ""}` }, node.name),
+        children.length > 0 && h("span", { class: "count" }, leaves(children).length),
+      ),
+      opened.has(node) &&
+        children.length > 0 &&
+        h(
+          "div",
+          { role: "group" },
+          children.map((child) => item(child, depth + 1)),
+        ),
+    );
     element.node = node;
     return element;
   }
@@ -47,14 +111,55 @@ export async function open(root, { signal, me }) {
     if (!selected) return show(form, h("p", { class: "muted" }, "Choose a class to see and edit it."));
     const depth = pathTo(selected).length;
     const deeper = tree.levels[depth];
-    const name = h("input", { class: "input", value: selected.name, disabled: !mayEdit, on: { change: () => rename(name.value) } });
-    const description = h("textarea", { class: "textarea", rows: 5, value: selected.description ?? "", disabled: !mayEdit, on: { input: () => { selected.description = description.value; touch(); } } });
-    return show(form, h("div", { class: "form-grid" },
-      h("div", {}, h("h3", {}, title(tree.levels[depth - 1] ?? "class")), h("p", { class: "muted" }, pathTo(selected).slice(0, -1).map((node) => node.name).join(" › "))),
-      labelled("Name", name), labelled("Description: what belongs here, in the words such documents use", description),
-      mayEdit && h("div", { class: "row spread" },
-        deeper ? button(`Add a ${title(deeper).toLowerCase()} below`, () => add(selected), { icon: "plus", small: true }) : h("span"),
-        button("Remove", () => drop(selected), { icon: "trash", tone: "danger", small: true }))));
+    const name = h("input", {
+      class: "input",
+      value: selected.name,
+      disabled: !mayEdit,
+      on: { change: () => rename(name.value) },
+    });
+    const description = h("textarea", {
+      class: "textarea",
+      rows: 5,
+      value: selected.description ?? "",
+      disabled: !mayEdit,
+      on: {
+        input: () => {
+          selected.description = description.value;
+          touch();
+        },
+      },
+    });
+    return show(
+      form,
+      h(
+        "div",
+        { class: "form-grid" },
+        h(
+          "div",
+          {},
+          h("h3", {}, title(tree.levels[depth - 1] ?? "class")),
+          h(
+            "p",
+            { class: "muted" },
+            pathTo(selected)
+              .slice(0, -1)
+              .map((node) => node.name)
+              .join(" › "),
+          ),
+        ),
+        labelled("Name", name),
+        labelled("Description: what belongs here, in the words such documents use", description),
+        mayEdit &&
+          h(
+            "div",
+            { class: "row spread" },
+            deeper
+              ? button(`Add ${title(deeper).toLowerCase()} below`, () => add(selected), { icon: "plus", small: true })
+              : h("span"),
+            button("Remove", () => drop(selected), { icon: "trash", tone: "danger", small: true }),
+          ),
+      ),
+    );
   }
 
   function pathTo(wanted, nodes = tree.nodes) {
@@ -113,9 +218,13 @@ export async function open(root, { signal, me }) {
     const here = shown.findIndex((one) => one.node === selected);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && shown[here + step]) choose(shown[here + step].node);
-    else if (event.key === "ArrowRight" && selected?.children?.length && !opened.has(selected)) { opened.add(selected); choose(selected); }
-    else if (event.key === "ArrowLeft" && opened.has(selected) && selected?.children?.length) { opened.delete(selected); choose(selected); }
-    else if (event.key === "ArrowLeft" && pathTo(selected).length > 1) choose(pathTo(selected).at(-2));
+    else if (event.key === "ArrowRight" && selected?.children?.length && !opened.has(selected)) {
+      opened.add(selected);
+      choose(selected);
+    } else if (event.key === "ArrowLeft" && opened.has(selected) && selected?.children?.length) {
+      opened.delete(selected);
+      choose(selected);
+    } else if (event.key === "ArrowLeft" && pathTo(selected).length > 1) choose(pathTo(selected).at(-2));
     else return;
     event.preventDefault();
   }
@@ -128,7 +237,10 @@ export async function open(root, { signal, me }) {
       opened.clear();
       tree.nodes.forEach((node) => opened.add(node));
       draw();
-      say(`Saved as version ${tree.version}.`, "Documents are classified by it from now on; retrain under Models to learn the new classes.");
+      say(
+        `Saved as version ${tree.version}.`,
+        "Documents are classified by it from now on; retrain under Models to learn the new classes.",
+      );
     });
   }
 
@@ -148,7 +260,20 @@ export async function open(root, { signal, me }) {
   function versions() {
     return attempt(async () => {
       const { items } = await get("/v1/taxonomy/versions", { signal });
-      dialog("Versions", () => h("div", {}, items.map((one) => h("div", { class: "row spread", style: { padding: "6px 0" } }, h("span", { class: "strong" }, `Version ${one.version}`), h("span", { class: "muted" }, [one.author, when(one.created_at)].filter(Boolean).join(", "))))));
+      dialog("Versions", () =>
+        h(
+          "div",
+          {},
+          items.map((one) =>
+            h(
+              "div",
+              { class: "row spread", style: { padding: "6px 0" } },
+              h("span", { class: "strong" }, `Version ${one.version}`),
+              h("span", { class: "muted" }, [one.author, when(one.created_at)].filter(Boolean).join(", ")),
+            ),
+          ),
+        ),
+      );
     });
   }
 }

@@ -2,20 +2,34 @@
 // the reviewer sees the result before it is saved, and has the last word.
 
 const MONTHS = [
-  ["jan", "janv", "januar", "january", "janvier", "jänner"], ["feb", "fév", "fev", "février", "februar", "february"],
-  ["mar", "mär", "mars", "märz", "march"], ["apr", "avr", "avril", "april"], ["mai", "may"], ["jun", "juin", "juni", "june"],
-  ["jul", "juil", "juillet", "juli", "july"], ["aug", "août", "aout", "august"], ["sep", "sept", "septembre", "september"],
-  ["oct", "okt", "octobre", "oktober", "october"], ["nov", "novembre", "november"], ["dec", "déc", "dez", "décembre", "dezember", "december"],
+  ["jan", "janv", "januar", "january", "janvier", "jänner"],
+  ["feb", "fév", "fev", "février", "februar", "february"],
+  ["mar", "mär", "mars", "märz", "march"],
+  ["apr", "avr", "avril", "april"],
+  ["mai", "may"],
+  ["jun", "juin", "juni", "june"],
+  ["jul", "juil", "juillet", "juli", "july"],
+  ["aug", "août", "aout", "august"],
+  ["sep", "sept", "septembre", "september"],
+  ["oct", "okt", "octobre", "oktober", "october"],
+  ["nov", "novembre", "november"],
+  ["dec", "déc", "dez", "décembre", "dezember", "december"],
 ];
-const SYMBOLS = { "€": "EUR", "$": "USD", "£": "GBP", "chf": "CHF", "fr.": "CHF" };
+const SYMBOLS = { "€": "EUR", $: "USD", "£": "GBP", chf: "CHF", "fr.": "CHF" };
 
 /** The normal form of `text` for a field of that `type`; trimmed text where the type has none. */
 export function normalForm(type, text) {
   const words = text.replace(/\s+/g, " ").trim();
   if (type === "date") return isoDate(words) ?? words;
   if (type === "amount" || type === "number") return decimal(words) ?? words;
-  if (type === "currency") return SYMBOLS[words.toLowerCase()] ?? (/^[a-z]{3}$/i.test(words) ? words.toUpperCase() : words);
-  if (type === "address") return text.split(/\n/).map((line) => line.trim()).filter(Boolean).join(", ");
+  if (type === "currency")
+    return SYMBOLS[words.toLowerCase()] ?? (/^[a-z]{3}$/i.test(words) ? words.toUpperCase() : words);
+  if (type === "address")
+    return text
+      .split(/\n/)
+      .map((line) => line.trim())
+      .filter(Boolean)
+      .join(", ");
   return words;
 }
 
@@ -25,7 +39,9 @@ function isoDate(words) {
   if (iso) return stamp(iso[1], iso[2], iso[3]);
   const digits = /^(\d{1,2})\s?[./-]\s?(\d{1,2})\s?[./-]\s?(\d{2}|\d{4})$/.exec(words);
   if (digits) return stamp(year(digits[3]), digits[2], digits[1]);
-  const named = /^(\d{1,2})(?:\.|er|st|nd|rd|th)?\s+([\p{L}]+)\.?,?\s+(\d{4})$/u.exec(words) ?? swap(/^([\p{L}]+)\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})$/u.exec(words));
+  const named =
+    /^(\d{1,2})(?:\.|er|st|nd|rd|th)?\s+([\p{L}]+)\.?,?\s+(\d{4})$/u.exec(words) ??
+    swap(/^([\p{L}]+)\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})$/u.exec(words));
   if (!named) return null;
   const month = MONTHS.findIndex((names) => names.includes(named[2].toLowerCase()));
   return month < 0 ? null : stamp(named[3], month + 1, named[1]);

@@ -33,10 +33,16 @@ export class Viewer {
     this.#document = document;
     this.#options = options;
     const sheets = Array.from({ length: Math.max(pageCount, 1) }, (_, place) => this.#sheet(place + 1));
-    const observer = new IntersectionObserver((seen) => seen.filter((one) => one.isIntersecting).forEach((one) => this.#load(Number(one.target.dataset.page))), { root, rootMargin: "800px" });
-    const zoom = h("div", { class: "zoom", role: "group", "aria-label": "Zoom" },
+    const observer = new IntersectionObserver(
+      (seen) => seen.filter((one) => one.isIntersecting).forEach((one) => this.#load(Number(one.target.dataset.page))),
+      { root, rootMargin: "800px" },
+    );
+    const zoom = h(
+      "div",
+      { class: "zoom", role: "group", "aria-label": "Zoom" },
       button("", () => this.zoomBy(-1), { icon: "minus", tone: "quiet", small: true, label: "Zoom out" }),
-      button("", () => this.zoomBy(1), { icon: "plus", tone: "quiet", small: true, label: "Zoom in" }));
+      button("", () => this.zoomBy(1), { icon: "plus", tone: "quiet", small: true, label: "Zoom in" }),
+    );
     show(root, sheets, zoom);
     sheets.forEach((sheet) => observer.observe(sheet));
     options.signal?.addEventListener("abort", () => observer.disconnect(), { once: true });
@@ -117,7 +123,11 @@ export class Viewer {
         this.#draw(page);
       } catch (wrong) {
         page.loading = null;
-        if (wrong.name !== "AbortError") show(page.element, h("div", { class: "empty", style: { color: "#565d6b" } }, icon("alert"), h("p", {}, wrong.message)));
+        if (wrong.name !== "AbortError")
+          show(
+            page.element,
+            h("div", { class: "empty", style: { color: "#565d6b" } }, icon("alert"), h("p", {}, wrong.message)),
+          );
       }
     })();
     return page.loading;
@@ -125,9 +135,17 @@ export class Viewer {
 
   async #image(page, { width, height }) {
     Object.assign(page, { width, height });
-    const image = h("img", { alt: "", src: `/v1/documents/${this.#document}/pages/${page.number}.png?width=${IMAGE_WIDTH}`, width, height });
+    const image = h("img", {
+      alt: "",
+      src: `/v1/documents/${this.#document}/pages/${page.number}.png?width=${IMAGE_WIDTH}`,
+      width,
+      height,
+    });
     page.overlay = svg("svg", { class: "overlay", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
-    image.addEventListener("error", () => { this.#text(page); this.#draw(page); });
+    image.addEventListener("error", () => {
+      this.#text(page);
+      this.#draw(page);
+    });
     show(page.element, image, page.overlay);
     page.element.style.minHeight = "";
     if (this.#options.onPick) this.#listen(page);
@@ -147,8 +165,11 @@ export class Viewer {
   }
 
   #marksOn(page) {
-    const marks = this.#marks.filter((mark) => mark.page === page.number).map((mark) => ({ ...mark, kind: `evidence ${this.#isActive(mark) ? "active" : ""}` }));
-    if (this.#cited?.page === page.number) marks.push({ ...this.#cited, kind: "cited", key: null, label: "Quoted here" });
+    const marks = this.#marks
+      .filter((mark) => mark.page === page.number)
+      .map((mark) => ({ ...mark, kind: `evidence ${this.#isActive(mark) ? "active" : ""}` }));
+    if (this.#cited?.page === page.number)
+      marks.push({ ...this.#cited, kind: "cited", key: null, label: "Quoted here" });
     return marks.sort((one, other) => one.kind.length - other.kind.length);
   }
 
@@ -158,12 +179,33 @@ export class Viewer {
   }
 
   #drawBoxes(page) {
-    const rectangles = this.#marksOn(page).flatMap((mark) => this.#boxesOf(page, mark).map(([x0, y0, x1, y1]) => svg("rect", {
-      class: mark.kind, x: x0 - 1.5, y: y0 - 1.5, width: x1 - x0 + 3, height: y1 - y0 + 3, rx: 2,
-      "data-key": mark.key, on: mark.key ? { click: () => this.#options.onOpen?.(mark.key) } : {},
-    }, svg("title", {}, mark.label ?? ""))));
-    const picked = this.#picked?.page === page ? lines(page.content.words.slice(this.#picked.first, this.#picked.last + 1)) : [];
-    show(page.overlay, rectangles, picked.map(([x0, y0, x1, y1]) => svg("rect", { class: "picked", x: x0 - 1, y: y0 - 1, width: x1 - x0 + 2, height: y1 - y0 + 2, rx: 1.5 })));
+    const rectangles = this.#marksOn(page).flatMap((mark) =>
+      this.#boxesOf(page, mark).map(([x0, y0, x1, y1]) =>
+        svg(
+          "rect",
+          {
+            class: mark.kind,
+            x: x0 - 1.5,
+            y: y0 - 1.5,
+            width: x1 - x0 + 3,
+            height: y1 - y0 + 3,
+            rx: 2,
+            "data-key": mark.key,
+            on: mark.key ? { click: () => this.#options.onOpen?.(mark.key) } : {},
+          },
+          svg("title", {}, mark.label ?? ""),
+        ),
+      ),
+    );
+    const picked =
+      this.#picked?.page === page ? lines(page.content.words.slice(this.#picked.first, this.#picked.last + 1)) : [];
+    show(
+      page.overlay,
+      rectangles,
+      picked.map(([x0, y0, x1, y1]) =>
+        svg("rect", { class: "picked", x: x0 - 1, y: y0 - 1, width: x1 - x0 + 2, height: y1 - y0 + 2, rx: 1.5 }),
+      ),
+    );
   }
 
   #boxesOf(page, mark) {
@@ -179,7 +221,18 @@ export class Viewer {
       const [from, to] = [mark.start - base, mark.end - base];
       if (from < cursor) continue;
       parts.push(page.letters.slice(cursor, from).join(""));
-      parts.push(h("mark", { class: mark.kind, "data-key": mark.key, title: mark.label, on: mark.key ? { click: () => this.#options.onOpen?.(mark.key) } : {} }, page.letters.slice(from, to).join("")));
+      parts.push(
+        h(
+          "mark",
+          {
+            class: mark.kind,
+            "data-key": mark.key,
+            title: mark.label,
+            on: mark.key ? { click: () => this.#options.onOpen?.(mark.key) } : {},
+          },
+          page.letters.slice(from, to).join(""),
+        ),
+      );
       cursor = to;
     }
     show(page.text, parts, page.letters.slice(cursor).join(""));
@@ -195,7 +248,10 @@ export class Viewer {
     const box = target.getBoundingClientRect();
     const room = this.#root.getBoundingClientRect();
     if (box.top < room.top + 40 || box.bottom > room.bottom - 40) {
-      this.#root.scrollBy({ top: box.top - room.top - room.height / 3, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+      this.#root.scrollBy({
+        top: box.top - room.top - room.height / 3,
+        behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
+      });
     }
   }
 
@@ -203,7 +259,11 @@ export class Viewer {
     let anchor = null;
     const at = (event) => {
       const box = page.element.getBoundingClientRect();
-      return nearest(page.content.words, ((event.clientX - box.left) / box.width) * page.width, ((event.clientY - box.top) / box.height) * page.height);
+      return nearest(
+        page.content.words,
+        ((event.clientX - box.left) / box.width) * page.width,
+        ((event.clientY - box.top) / box.height) * page.height,
+      );
     };
     const element = page.element;
     element.addEventListener("pointerdown", (event) => {
@@ -237,7 +297,10 @@ export class Viewer {
     const bottom = Math.max(...words.map(([, box]) => box?.[3] ?? 0));
     const left = Math.min(...words.map(([, box]) => box?.[0] ?? page.width));
     this.#options.onPick({
-      page: page.number, start, end, text: this.#slice(page, start, end),
+      page: page.number,
+      start,
+      end,
+      text: this.#slice(page, start, end),
       place: (bar) => {
         bar.style.left = `${Math.min((100 * left) / page.width, 55)}%`;
         bar.style.top = `calc(${(100 * bottom) / page.height}% + 8px)`;
@@ -256,12 +319,18 @@ export class Viewer {
     before.setEnd(range.startContainer, range.startOffset);
     const start = page.content.start + Array.from(before.toString()).length;
     const end = start + Array.from(range.toString()).length;
-    this.#options.onPick({ page: page.number, start, end, text: this.#slice(page, start, end), place: (bar) => {
-      bar.style.position = "sticky";
-      bar.style.bottom = "12px";
-      page.text.after(bar);
-      this.#picked = { page, first: 0, last: -1, bar };
-    } });
+    this.#options.onPick({
+      page: page.number,
+      start,
+      end,
+      text: this.#slice(page, start, end),
+      place: (bar) => {
+        bar.style.position = "sticky";
+        bar.style.bottom = "12px";
+        page.text.after(bar);
+        this.#picked = { page, first: 0, last: -1, bar };
+      },
+    });
   }
 
   #slice(page, start, end) {
@@ -277,7 +346,12 @@ function lines(words) {
     const last = boxes.at(-1);
     const shared = last ? Math.min(last[3], box[3]) - Math.max(last[1], box[1]) : 0;
     if (last && shared > 0.5 * Math.min(last[3] - last[1], box[3] - box[1]) && box[0] >= last[0] - 1) {
-      boxes[boxes.length - 1] = [last[0], Math.min(last[1], box[1]), Math.max(last[2], box[2]), Math.max(last[3], box[3])];
+      boxes[boxes.length - 1] = [
+        last[0],
+        Math.min(last[1], box[1]),
+        Math.max(last[2], box[2]),
+        Math.max(last[3], box[3]),
+      ];
     } else boxes.push(box);
   }
   return boxes;
