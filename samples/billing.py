@@ -97,6 +97,7 @@ def invoice_of(draft: Draft, drawn: Bill) -> Sheet:
     if drawn.rate is None:
         blocks.append(Paragraph(words["exempt"][draft.language], "small"))
     blocks.append(Paragraph(draft.fill(draft.pick(words["terms"]))))
+    blocks += [Paragraph(aside, "small") for aside in draft.asides("practice" if medical else "supplier", 2)]
     payment = [draft.pair("iban"), (draft.label("bic"), str(draft.facts["bic"]))]
     blocks.append(Pairs((*payment, (draft.label("bank"), drawn.supplier.account.bank)), columns=rng.choice([1, 2])))
     references = [draft.pair("invoice_number"), draft.pair("invoice_date")]

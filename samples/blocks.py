@@ -64,16 +64,24 @@ class Flow:
         self.y = self.frame.top
 
     def split(self) -> None:
-        """Start a new page; from there on, two columns."""
+        """From here on, two columns: below what is on this page if half of it is free, else on a new page."""
         self._two = True
-        self._columns = []
-        self.advance()
+        half_free = self.frame.bottom - self.y > (self.frame.bottom - self._whole.top) / 2
+        if half_free:
+            self._set_columns(self.y + self.leading)
+        else:
+            self.pen.new_page()
+            self._start_page()
+        self.y = self.frame.top
 
     def _start_page(self) -> None:
-        whole = self._whole
-        if not self._two:
-            self.frame = whole
-            return
+        if self._two:
+            self._set_columns(self._whole.top)
+        else:
+            self.frame = self._whole
+
+    def _set_columns(self, top: float) -> None:
+        whole = replace(self._whole, top=top)
         middle = (whole.left + whole.right) / 2
         self.frame = replace(whole, right=middle - GUTTER / 2)
         self._columns = [replace(whole, left=middle + GUTTER / 2)]
@@ -109,7 +117,7 @@ def _new_page(flow: Flow) -> None:
 
 def _heading(flow: Flow, block: Heading) -> None:
     flow.y += flow.size * 0.9
-    flow.need(flow.leading * 3)
+    flow.need(flow.leading * 6)
     size = flow.size * 1.16
     for line in wrap(block.text, flow.bold, size, flow.frame.width):
         flow.y += size * 1.2
@@ -122,7 +130,8 @@ def _paragraph(flow: Flow, block: Paragraph) -> None:
     size = flow.size * (0.86 if block.tone == "small" else 1)
     face = flow.bold if block.tone in ("bold", "lead") else flow.face
     lines = wrap(block.text, face, size, flow.frame.width)
-    flow.need(min(len(lines), 2 if block.tone != "bold" else 4) * size * 1.38)
+    # A bold line heads the text below it: never leave it alone at the foot of a column.
+    flow.need((len(lines) + 3 if block.tone == "bold" else min(len(lines), 2)) * size * 1.38)
     for line in lines:
         flow.need(size * 1.38)
         flow.y += size * 1.38
@@ -149,6 +158,7 @@ def _pairs(flow: Flow, block: Pairs) -> None:
         return
     label_width = min(0.46 * flow.frame.width, max(width(label, flow.face, flow.size) for label, _ in block.rows) + 22)
     flow.y += 2
+    flow.need(min(len(block.rows), 5) * flow.leading)
     for label, value in block.rows:
         lines = wrap(value, flow.bold, flow.size, flow.frame.width - label_width)
         names = wrap(label, flow.face, flow.size, label_width - 8)
@@ -237,8 +247,8 @@ def _totals(flow: Flow, block: Table, edges: list[float]) -> None:
         face = flow.bold if last else flow.face
         flow.need(flow.leading + 4)
         if last and len(block.totals) > 1:
-            flow.pen.line(edges[len(edges) // 2], flow.y + 3, edges[-1], flow.y + 3, flow.accent, 0.9)
-            flow.y += 3
+            flow.pen.line(edges[len(edges) // 2 - 1], flow.y + 6, edges[-1], flow.y + 6, flow.accent, 0.9)
+            flow.y += 7
         flow.y += flow.leading + 1
         right = edges[-1] - 5
         flow.pen.text(right - max(width(value, face, flow.size), 76) - 16, flow.y, label, face, flow.size, INK, "r")

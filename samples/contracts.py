@@ -40,6 +40,7 @@ def policy(draft: Draft) -> Sheet:
     names, premiums = _covers(draft, words)
     _policy_facts(draft, names, premiums)
     title = draft.pick(words["titles"][draft.leaf])
+    colon = " :" if draft.language == "fr" else ":"
     section = {name: text[draft.language] for name, text in words["sections"].items()}
     blocks: list[Block] = [_greeting(draft), Paragraph(draft.pick(words["intro"])), Heading(section["contract"])]
     rows = [draft.pair(name) for name in ("policy_number", "policyholder", "start_date", "end_date")]
@@ -49,7 +50,7 @@ def policy(draft: Draft) -> Sheet:
     blocks.append(Pairs(tuple(rows), columns=draft.rng.choice([1, 2]), boxed=False))
     blocks += [Heading(section["risk"]), _risk(draft)]
     blocks += [Heading(section["covers"]), _cover_table(draft, words, names, premiums)]
-    blocks += [Paragraph(f"{draft.label('deductible')} : {draft.facts['deductible']}", "bold")]
+    blocks += [Paragraph(f"{draft.label('deductible')}{colon} {draft.facts['deductible']}", "bold")]
     blocks += [Heading(section["premium"]), _premium(draft, words, premiums), _signed(draft), NewPage()]
     blocks += [Heading(section["conditions"]), *_conditions(draft, words)]
     return Sheet(
@@ -123,7 +124,7 @@ def _conditions(draft: Draft, words: dict[str, Any]) -> list[Block]:
     clauses = list(words["clauses"][draft.language])
     draft.rng.shuffle(clauses)
     blocks: list[Block] = []
-    for number, (name, text) in enumerate(clauses[: draft.rng.randint(7, 9)], start=1):
+    for number, (name, text) in enumerate(clauses[: draft.rng.randint(11, 15)], start=1):
         blocks += [Paragraph(f"{number}. {name}", "bold"), Paragraph(text, "small")]
     return blocks
 
@@ -198,6 +199,7 @@ def _payment(draft: Draft) -> Pairs:
 
 def _insurer_letter(draft: Draft, department: str, title: str, blocks: list[Block], named: bool = False) -> Sheet:
     """A letter of the insurer; `named` prints policy and policyholder in the reference block."""
+    blocks += [Paragraph(aside, "small") for aside in draft.asides("insurer", 2)]
     references = [draft.pair(name) for name in ("policy_number", "policyholder")] if named else []
     references.append(
         (draft.label("our_reference"), f"{draft.rng.choice(['KM', 'TS', 'AR', 'LB'])}/{draft.rng.randint(100, 999)}")

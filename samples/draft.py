@@ -131,6 +131,11 @@ class Draft:
             return printing.long_date(value, self.language)
         return printing.numeric_date(value, self.language, self.style)
 
+    def asides(self, of: str, most: int) -> list[str]:
+        """Up to `most` sentences beside the point, as `of` (customer, insurer, supplier …) writes them."""
+        options = wording("common")["asides"][of][self.language]
+        return list(self.rng.sample(options, self.rng.randint(0, most)))
+
     def place_date(self, town: str, day: str | None = None) -> str:
         """`Mersch, le 4 mars 2025`."""
         return str(self.pick(wording("common")["place_date"])).format(town=town, day=day or self.printed_day(self.day))

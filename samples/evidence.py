@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from samples import identifiers, people, printing
 from samples.draft import Draft, wording
-from samples.sheet import Block, Heading, Pairs, Paragraph, Sender, Sheet, Signature, Table
+from samples.sheet import Block, Bullets, Heading, Pairs, Paragraph, Sender, Sheet, Signature, Table
 
 
 def medical_certificate(draft: Draft) -> Sheet:
@@ -30,6 +30,7 @@ def medical_certificate(draft: Draft) -> Sheet:
     else:
         blocks += [Paragraph(draft.fill(draft.pick(words["text"]))), Paragraph(draft.pick(words["finding"]))]
     blocks.append(Paragraph(draft.pick(words["more"])))
+    blocks += [Paragraph(aside) for aside in draft.asides("practice", 1)]
     blocks.append(
         Signature(draft.place_date(practice.address.town, str(draft.facts["issued_on"])), str(draft.facts["doctor"]))
     )
@@ -52,7 +53,7 @@ def police_report(draft: Draft) -> Sheet:
     blocks: tuple[Block, ...] = (
         Pairs(tuple(rows), columns=1, boxed=rng.random() < 0.5),
         Paragraph(draft.fill(draft.pick(words["text"]))),
-        Paragraph(draft.pick(words["more"])),
+        Paragraph(" ".join([draft.pick(words["more"]), *draft.asides("police", 2)])),
         Signature(closing, officer, words["force"]),
     )
     sender = Sender(words["force"], (str(draft.facts["station"]), town), "arms")
@@ -78,6 +79,9 @@ def surveyor_report(draft: Draft) -> Sheet:
         ]
         blocks.insert(0, Pairs(tuple(rows), columns=2, boxed=True))
     blocks += [Heading(f"2. {findings}"), Paragraph(draft.pick(words["story"]))]
+    remarks = draft.asides("surveyor", 3)
+    if remarks:
+        blocks.append(Bullets(tuple(remarks), numbered=rng.random() < 0.3))
     blocks += [Heading(f"3. {valuation}"), table]
     blocks += [Heading(f"4. {conclusion}"), Paragraph(draft.fill(draft.pick(words["verdict"])))]
     closing = draft.place_date(firm.address.town)
@@ -139,9 +143,9 @@ def _machine_lines(draft: Draft, code: str) -> tuple[str, str, str]:
     return tuple(line.ljust(30, "<")[:30] for line in lines)  # type: ignore[return-value]
 
 
-def stray(draft: Draft) -> Sheet:
-    """Mail that is none of the insurer's business: no class of the taxonomy fits."""
-    words = draft.pick(wording("evidence")["out_of_scope"])
+def stray(draft: Draft, option: int) -> Sheet:
+    """Mail that is none of the insurer's business, the `option`th of its language: no class of the taxonomy fits."""
+    words = wording("evidence")["out_of_scope"][draft.language][option]
     name, *lines = draft.customer_lines()
     body: list[Block] = [Paragraph(text) for text in words["text"]]
     body.append(Signature(draft.pick(wording("common")["mail_closing"]), draft.customer.name))

@@ -15,6 +15,9 @@ from samples.sheet import Block, Checks, Heading, Pairs, Paragraph, Sender, Shee
 
 CLAIMS = frozenset(wording("claims"))
 
+#: Letters that somebody writes for the customer.
+TRADE_OF = {"broker_request": "broker", "lawyer_letter": "lawyer"}
+
 #: The rows of the insurer's claim forms, beside the policy and the customer.
 FORM_ROWS: dict[str, tuple[str, ...]] = {
     "motor_accident": ("loss_date", "loss_place", "vehicle", "plate", "other_driver", "other_plate"),
@@ -86,7 +89,19 @@ def paragraphs(draft: Draft) -> list[Paragraph]:
         parts = [f"{opening} {told}", f"{more} {ask}"]
     else:
         parts = [opening, f"{told} {more}", ask]
+    if draft.leaf not in TRADE_OF:
+        _add_asides(draft, parts)
     return [Paragraph(part) for part in parts]
+
+
+def _add_asides(draft: Draft, parts: list[str]) -> None:
+    """Work sentences beside the point into the letter, after its opening."""
+    for aside in draft.asides("customer", 3):
+        at = draft.rng.randint(1, len(parts) - 1)
+        if draft.rng.random() < 0.4:
+            parts.insert(at, aside)
+        else:
+            parts[at] = f"{parts[at]} {aside}"
 
 
 def _department(draft: Draft) -> str:
@@ -121,7 +136,7 @@ def letter(draft: Draft) -> Sheet:
 
 def _sender(draft: Draft) -> tuple[Sender, tuple[str, str] | None, str]:
     """Letterhead, the name and role that sign (None: the customer signs), and the town."""
-    trade = {"broker_request": "broker", "lawyer_letter": "lawyer"}.get(draft.leaf)
+    trade = TRADE_OF.get(draft.leaf)
     if trade is None:
         home = draft.customer.address
         name, *lines = draft.customer_lines()
@@ -143,7 +158,7 @@ def form(draft: Draft) -> Sheet:
     if draft.leaf in CLAIMS:
         blocks.append(Heading(draft.heading("loss")))
     blocks.append(Pairs(rows, columns=2 if boxed or len(rows) > 4 else 1, boxed=boxed))
-    told = f"{story(draft)} {_said(draft, 'more')}"
+    told = " ".join([story(draft), _said(draft, "more"), *draft.asides("customer", 2)])
     blocks += [Heading(draft.heading("event")), Paragraph(told)]
     if draft.leaf in CLAIMS:
         yes, no = words["yes_no"][draft.language]

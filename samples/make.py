@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,8 @@ SEED = 1926
 #: The document that arrives twice, byte for byte: by the order in which they are received.
 REPEATED = 23
 
-SUFFIX = {"facturx": "pdf", "form": "pdf"}
+#: Names this module gives to documents; an earlier run's files are removed by it, anybody else's stay.
+OURS = re.compile(r"\d{4}-\d\d-\d\d_(scan|mail|portal|post)_\d{3}(_copy)?\.\w+")
 CHANNEL = {"scan": "scan", "eml": "mail", "docx": "portal", "html": "portal", "txt": "portal", "xlsx": "portal"}
 
 
@@ -68,6 +70,9 @@ def make(out: Path, seed: int = SEED) -> int:
     """Write documents, gold and words under `out`; returns the number of files."""
     folder = out / "documents"
     folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.iterdir():
+        if OURS.fullmatch(earlier.name):
+            earlier.unlink()
     gold, words, count = [], [], 0
     for sample in corpus(seed):
         (folder / sample.name).write_bytes(sample.file.content)

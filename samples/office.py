@@ -25,7 +25,7 @@ def text(sheet: Sheet) -> str:
     lines: list[str] = []
     if sheet.look != "mail":
         lines += [sheet.sender.name, *sheet.sender.lines, "", *sheet.recipient, "", sheet.place_date]
-        lines += [f"{label} : {value}" for label, value in sheet.references] + ["", sheet.title, ""]
+        lines += [f"{label}: {value}" for label, value in sheet.references] + ["", sheet.title, ""]
     for block in sheet.blocks:
         lines += [*_plain(block), ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"

@@ -176,11 +176,11 @@ def _running(pen: Pen, sheet: Sheet, theme: Theme, language: Language, face: str
         if sheet.footer:
             pen.line(left, pen.height - 50, right, pen.height - 50, theme.accent, 0.6)
         low = pen.height - 39
-        for line in (part for text in sheet.footer for part in wrap(text, face, 7.2, right - left - 70)):
-            pen.text(left, low, line, face, 7.2, GREY)
+        for line in (part for text in sheet.footer for part in wrap(text, face, 7, right - left)):
+            pen.text(left, low, line, face, 7, GREY)
             low += 9
         if sheet.footer and (len(pen.pages) > 1 or sheet.look == "form"):
-            pen.text(right, pen.height - 39, pattern.format(n=number, of=len(pen.pages)), face, 7.2, GREY, "r")
+            pen.text(right, pen.height - 20, pattern.format(n=number, of=len(pen.pages)), face, 7, GREY, "r")
 
 
 def _card(pen: Pen, sheet: Sheet, theme: Theme) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -100,7 +100,8 @@ def documents(seed: int) -> list[Planned]:
     planned = [_planned(seed, *place) for place in _places()]
     for number, (language, each) in enumerate(STRAYS):
         split: Split = "measure" if number % 2 else "label"
-        planned.append(Planned(STRAY, language, evidence.stray, each, split, f"{seed}/{STRAY}/{number}"))
+        maker = partial(evidence.stray, option=number // len(LANGUAGES))
+        planned.append(Planned(STRAY, language, maker, each, split, f"{seed}/{STRAY}/{number}"))
     Random(seed).shuffle(planned)
     return planned
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import pikepdf
 import pypdfium2
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from samples.pdf import Print
 from samples.typeset import PlacedWord
@@ -60,11 +60,10 @@ def scan(page_print: Print, wear: Wear, container: Container, seed: int) -> Scan
 def _worn(page: pypdfium2.PdfPage, wear: Wear, seed: int) -> Image.Image:
     image = page.render(scale=wear.dpi / 72).to_pil().convert("RGB" if wear.colour else "L")
     paper = (249, 248, 244) if wear.colour else 247
-    image = image.rotate(wear.angle, resample=Image.Resampling.BICUBIC, fillcolor=paper)
-    image = image.filter(ImageFilter.GaussianBlur(0.45))
+    image = image.rotate(wear.angle, resample=Image.Resampling.BILINEAR, fillcolor=paper)
     generator = np.random.default_rng(seed)
     pixels = np.asarray(image, dtype=np.float32)
-    grain = generator.normal(0, wear.noise, pixels.shape[:2]).astype(np.float32)
+    grain = generator.standard_normal(pixels.shape[:2], dtype=np.float32) * wear.noise
     # Light falls off towards one side, as under a lid that does not quite close.
     shade = np.linspace(0, -9 * generator.random(), pixels.shape[1], dtype=np.float32)[None, :]
     worn = grain + shade

@@ -207,3 +207,18 @@ def test_zip_formats_carry_no_clock(corpus: list[Sample]) -> None:
         if sample.file.suffix in ("docx", "xlsx"):
             package = zipfile.ZipFile(io.BytesIO(sample.file.content))
             assert {entry.date_time for entry in package.infolist()} == {(2025, 1, 2, 9, 0, 0)}
+
+
+def test_no_two_words_of_a_page_lie_on_each_other(corpus: list[Sample]) -> None:
+    for sample in corpus:
+        if sample.gold is None or sample.gold["kind"] not in ("pdf", "facturx"):
+            continue
+        for _, _, words in sample.file.pages:
+            boxes = sorted((word.box, word.text) for word in words)
+            for index, ((_, y0, x1, y1), text) in enumerate(boxes):
+                for (left, top, right, bottom), other in boxes[index + 1 :]:
+                    if left >= x1:
+                        break
+                    across = min(x1, right) - left
+                    down = min(y1, bottom) - max(y0, top)
+                    assert across < 1 or down < 0.35 * min(y1 - y0, bottom - top), (sample.name, text, other)
