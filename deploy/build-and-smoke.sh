@@ -38,16 +38,20 @@ if ! command podman image exists "$base"; then
   rm -rf "$folder/base"
 fi
 
-# A machine that gets packages from an index of its own, or behind a certificate of its own, says so in /etc/pip.conf.
-volumes=(--volume /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro)
-if [[ -e /etc/pip.conf ]]; then
-  volumes+=(--volume /etc/pip.conf:/etc/pip.conf:ro)
-  while read -r local_index; do
-    if [[ -d "$local_index" ]]; then volumes+=(--volume "$local_index:$local_index:ro"); fi
-  done < <(grep -oE '(^|[ =/])/[^ ]+' /etc/pip.conf | sed -E 's#^[ =/]*/#/#; s#^(/[^/]+/[^/]+).*#\1#' | sort -u)
-fi
+# A machine may get its packages from an index, a folder or behind a certificate of its own: pip in the build is told
+# what pip here is told, and sees the folders that it names
+# (the files of an index lie beside its folder `simple`).
+{
+  echo "[global]"
+  # The environment sorts before the files and outranks them.
+  "$python" -m pip config list | sort | sed -nE "s/^(:env:|global)\.([^=]+)='(.*)'$/\2 = \3/p" | awk '!seen[$1]++'
+} >"$folder/pip.conf"
+volumes=(--volume "$folder/pip.conf:/etc/pip.conf:ro")
+while read -r path; do
+  if [[ -e "$path" ]]; then volumes+=(--volume "$path:$path:ro"); fi
+done < <(grep -oE '(^|[ =]|file://)/[^ ]+' "$folder/pip.conf" | sed -E 's#^[ =]*(file://)?##; s#/simple/?$##' | sort -u)
 echo "Building $image …"
-buildah bud --isolation chroot --network host --layers --quiet "${volumes[@]}" \
+buildah bud --isolation chroot --network host --layers "${volumes[@]}" \
   --build-arg "BASE=$base" --build-arg "SERVICE=$service" --tag "$image" . >"$folder/build.log" 2>&1 \
   || { tail -40 "$folder/build.log"; exit 1; }
 echo "Built: $(podman image inspect --format '{{.Size}}' "$image" | numfmt --to=iec) in all"

@@ -48,7 +48,7 @@ def extras() -> dict[str, list[str]]:
 def _installed(requirements: list[str], extras: dict[str, list[str]]) -> set[str]:
     """The distributions that pip would install for `requirements`, by their normal names."""
     found: set[str] = set()
-    waiting = [Requirement(text) for text in requirements]
+    waiting = [wanted for wanted in map(Requirement, requirements) if not wanted.marker or wanted.marker.evaluate()]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
@@ -56,7 +56,7 @@ def _installed(requirements: list[str], extras: dict[str, list[str]]) -> set[str
             waiting += [Requirement(text) for extra in wanted.extras for text in extras[extra]]
             continue
         key = f"{name}[{','.join(sorted(wanted.extras))}]"
-        if key in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+        if key in found:
             continue
         found |= {name, key}
         needs = [Requirement(text) for text in metadata.requires(name) or []]
