@@ -51,6 +51,7 @@ class Draft:
         self.leaf = leaf
         self.language: Language = language
         self.style = rng.randrange(6)
+        self.variant = rng.randrange(2)
         self.in_words = rng.random() < 0.4
         self.day = date(2024, 3, 1) + timedelta(days=rng.randint(0, 600))
         self.customer = customer or people.person(rng, language)
@@ -69,7 +70,7 @@ class Draft:
         self.add("policy_number", identifiers.policy_number(rng, self.branch))
         self.add("claim_number", identifiers.claim_number(rng, self.day.year))
         self.add_day("loss_date", self.day - timedelta(days=rng.randint(1, 20)))
-        self.add("loss_place", f"{street}, {scene.town}")
+        self.add("loss_place", f"{scene.town}, {street}")
         self.add("plate", identifiers.plate(rng, country))
         self.add("vehicle", rng.choice(wording("common")["vehicles"]))
         self.add("other_driver", other.name)

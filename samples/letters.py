@@ -15,6 +15,9 @@ from samples.sheet import Block, Checks, Heading, Pairs, Paragraph, Sender, Shee
 
 CLAIMS = frozenset(wording("claims"))
 
+#: Leaves whose wording tells one of two stories: the first or the second alternative throughout.
+TWO_STORIES = frozenset({"glass_breakage", "fire_and_storm", "travel_claim", "broker_request"})
+
 #: Letters that somebody writes for the customer.
 TRADE_OF = {"broker_request": "broker", "lawyer_letter": "lawyer"}
 
@@ -70,11 +73,14 @@ def story(draft: Draft) -> str:
     options = texts(draft)["story"]
     if isinstance(options, dict):
         options = options[str(draft.facts["reason" if draft.leaf == "termination" else "cause"].value)]
-    return draft.fill(draft.pick(options))
+    return draft.fill(options[draft.variant] if draft.leaf in TWO_STORIES else draft.pick(options))
 
 
 def _said(draft: Draft, slot: str) -> str:
-    return draft.fill(draft.pick(texts(draft)[slot]))
+    options = texts(draft)[slot]
+    if draft.leaf in TWO_STORIES and slot in ("subject", "open", "more"):
+        return draft.fill(options[draft.variant])
+    return draft.fill(draft.pick(options))
 
 
 def paragraphs(draft: Draft) -> list[Paragraph]:
@@ -144,6 +150,7 @@ def _sender(draft: Draft) -> tuple[Sender, tuple[str, str] | None, str]:
         return Sender(name, (*lines, contact)), None, home.town
     firm = people.company(draft.rng, draft.language, trade)
     lines = [firm.address.line, f"{firm.phone} · {firm.email}"]
+    draft.add("sender_email", firm.email)
     return Sender(firm.name, tuple(lines), "initial"), (firm.contact, firm.name), firm.address.town
 
 

@@ -127,7 +127,7 @@ def _file(draft: Draft, planned: Planned, number: int) -> File:
     if planned.format == "form":
         return File(electronic.fillable(sheet), "pdf")
     if planned.format == "eml":
-        address = draft.customer.email if planned.leaf != "broker_request" else "backoffice@broker.example"
+        address = str(draft.facts.get("sender_email", draft.customer.email))
         return File(mail.message(sheet, draft.language, address, draft.day, _attachments(draft), draft.rng), "eml")
     if planned.format == "docx":
         return File(office.word(sheet), "docx")

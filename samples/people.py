@@ -175,7 +175,7 @@ class Company:
     @property
     def email(self) -> str:
         """A mail address that cannot exist."""
-        return f"info@{ascii_slug(self.name)[:24].strip('-')}.example"
+        return f"info@{'-'.join(ascii_slug(self.name).split('-')[:2])}.example"
 
 
 def ascii_slug(text: str) -> str:
