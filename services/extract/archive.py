@@ -81,6 +81,7 @@ def _described(model: FieldModel) -> dict[str, Any]:
             "tokens": model.spelling.tokens,
             "comma_goes_before": sorted(model.spelling.comma_goes_before),
             "blank_after_comma": model.spelling.blank_after_comma,
+            "comma_between_lines": model.spelling.comma_between_lines,
         },
         "measured": dataclasses.asdict(model.measured),
     }
@@ -105,7 +106,12 @@ def _model(
         choose=Calibration(tuple(field["choose"][:-1]), field["choose"][-1]),
         trust=Calibration(tuple(field["trust"][:-1]), field["trust"][-1]),
         threshold=field["threshold"],
-        spelling=Spelling(spelling["tokens"], frozenset(spelling["comma_goes_before"]), spelling["blank_after_comma"]),
+        spelling=Spelling(
+            spelling["tokens"],
+            frozenset(spelling["comma_goes_before"]),
+            spelling["blank_after_comma"],
+            spelling["comma_between_lines"],
+        ),
         measured=Measured(**field["measured"]),
     )
 

@@ -12,14 +12,18 @@ from collections.abc import Sequence
 
 from services.extract.anchors import NAMES, FieldAnchors
 from services.extract.candidates import Candidate, pools_of
-from services.extract.lexicon import concepts_of, words_in
+from services.extract.lexicon import concepts_of, known_concepts, words_in
 from services.extract.schema import FieldSpec
 from services.extract.searched import Pool, Searched
 
 #: Below this a choice would be a guess, and is not made.
 ENOUGH = 0.55
 _TOTAL = NAMES.index("anchor")
-_CODE_CONCEPTS = {"iban": frozenset({"iban"}), "vat": frozenset({"tax"})}
+_CODE_CONCEPTS = {"iban": frozenset({"iban"}), "bic": frozenset({"bic"}), "vat": frozenset({"tax"})}
+#: Lower-case words inside of names.
+_PARTICLES = frozenset(
+    {"de", "da", "van", "von", "der", "den", "du", "la", "le", "et", "und", "and", "of", "&", "s.à", "r.l."}
+)
 _POSTCODE = re.compile(r"(?<!\d)(?:[A-Z]{1,2}-)?\d{4,5}(?!\d)")
 
 
@@ -75,12 +79,22 @@ def _fit(candidate: Candidate, field: FieldSpec, wanted: frozenset[str], often: 
         return 0.1 if kind.startswith("number-2") else -0.25
     if field.type == "identifier":
         return _identifier_fit(candidate, wanted)
+    words = candidate.value.split()
     if field.type == "address":
         return 0.15 * bool(_POSTCODE.search(candidate.value)) - 0.3 * (not any(map(str.isdigit, candidate.value)))
     if field.type == "party":
-        full_of_digits = sum(map(str.isdigit, candidate.value)) > len(candidate.value) / 4
-        return -0.4 * full_of_digits - 0.1 * kind.startswith("chain")
-    return -0.15 * kind.startswith("chain")
+        return _name_fit(words) - 0.1 * kind.startswith("chain")
+    return -0.15 * kind.startswith("chain") - 0.4 * (len(words) > 8) - 0.3 * (words[0][0].islower())
+
+
+def _name_fit(words: list[str]) -> float:
+    """Names are capitalised words of letters, two or more of them, and no words that labels are made of."""
+    if sum(map(str.isalpha, "".join(words))) < 4:
+        return -1.0
+    lower = sum(word[0].islower() and word not in _PARTICLES for word in words)
+    digits = sum(any(map(str.isdigit, word)) for word in words)
+    labels = sum(bool(known_concepts(word)) for word in words)
+    return 0.1 * (len(words) > 1) - 0.4 * (lower > 0) - 0.3 * digits - 0.4 * labels
 
 
 def _identifier_fit(candidate: Candidate, wanted: frozenset[str]) -> float:

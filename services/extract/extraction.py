@@ -16,6 +16,7 @@ from services.extract.embedded import Stated, stated_in
 from services.extract.ranker import Ranked, Ranker
 from services.extract.schema import FieldSpec
 from services.extract.searched import Searched
+from services.extract.spelling import Spelling
 from services.extract.values import comparable
 from shared.documents import Evidence, Reading, evidence_for
 
@@ -100,7 +101,9 @@ class _Chooser:
         return self._of_candidate(field, position, ranked.candidate, ranked.value, ranked.confidence, model)
 
     def cold(self, field: FieldSpec, position: int, candidate: Candidate) -> Value:
-        return self._of_candidate(field, position, candidate, candidate.value, None, ANCHORS_MODEL)
+        # Nobody has said yet how lines are to be joined: commas between the lines of an address, blanks elsewhere.
+        value = Spelling(comma_between_lines=field.type == "address")(candidate.value)
+        return self._of_candidate(field, position, candidate, value, None, ANCHORS_MODEL)
 
     def _of_candidate(
         self,

@@ -61,6 +61,8 @@ _BOOSTER = {
     "verbosity": -1,
 }
 _ROUNDS = 110
+#: A value that is wrong four times in five helps nobody, however bad the field is.
+_LEAST_CHANCE = 0.2
 
 
 @dataclass
@@ -317,9 +319,9 @@ def _outcome(
 
 
 def _best_threshold(chances: NDArray[np.float64], right: NDArray[np.int8], values: int) -> float:
-    """The threshold with the best F1, of those between 0.05 and 0.7; the lowest of equals."""
-    best, best_f1 = 0.05, -1.0
-    for threshold in np.arange(0.05, 0.7, 0.025):
+    """The threshold with the best F1, of those between _LEAST_CHANCE and 0.7; the lowest of equals."""
+    best, best_f1 = _LEAST_CHANCE, -1.0
+    for threshold in np.arange(_LEAST_CHANCE, 0.7, 0.025):
         given = chances >= threshold
         f1 = 2 * int(right[given].sum()) / max(1, given.sum() + values)
         if f1 > best_f1 + 1e-9:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stdnum import iban
+from stdnum import bic, iban
 from stdnum.ch import uid
 from stdnum.eu import vat
 from stdnum.exceptions import ValidationError
@@ -22,6 +22,7 @@ _COUNTRIES = "AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|
 _VAT = re.compile(
     rf"(?<![A-Za-z0-9])(?:CHE[-.\d ]{{9,16}}|(?:{_COUNTRIES})[ .]?(?:[A-Z0-9][ .]?){{7,12}})(?![A-Za-z0-9])"
 )
+_BIC = re.compile(r"(?<![A-Za-z0-9])[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Za-z0-9])")
 _CODE = r"[A-Za-z0-9](?:[\w./&*+-]*\w)?"
 #: One code, or up to four codes of digits and capitals with single blanks between.
 _IDENTIFIER = re.compile(rf"(?<!\w){_CODE}(?!\w)")
@@ -33,7 +34,8 @@ _MOST_CHARACTERS = 40
 class FoundIdentifier:
     """An identifier at `text[start:end]`.
 
-    `kind` is "iban" or "vat" where the check digits are right, "iban-form" where only the looks are, or "code".
+    `kind` is "iban" or "vat" where the check digits are right, "iban-form" where only the looks are, "bic" where a
+    bank code's country exists, or "code".
     """
 
     start: int
@@ -94,6 +96,9 @@ def _checked(text: str) -> Iterator[FoundIdentifier]:
         value = re.sub(r"\s", "", found.group())
         if iban_from(value) is None and sum(character.isdigit() for character in value) >= 10:
             yield FoundIdentifier(found.start(), found.end(), value, "iban-form")
+    for found in _BIC.finditer(text):
+        if bic.is_valid(found.group()):
+            yield FoundIdentifier(found.start(), found.end(), found.group(), "bic")
     for found in _VAT.finditer(text):
         for end in range(found.end(), found.start() + 8, -1):
             value = vat_from(text[found.start() : end])

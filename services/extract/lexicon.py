@@ -92,6 +92,8 @@ for _concept, _listed in _WORDS.items():
     for _word in _listed.split():
         CONCEPTS.setdefault(_word, _concept)
 
+_KNOWN = frozenset(_WORDS)
+
 _STOP = (
     "the a an of for in on or and de d l la le les du des et ou en der die das des dem den und oder im in "
     "zur zum fur fuer mit au aux par pour sur with by as is it its this that printed document as ihre ihr "
@@ -108,6 +110,11 @@ def words_in(text: str) -> list[str]:
 def concepts_of(words: Sequence[str]) -> frozenset[str]:
     """What the words mean: concepts of the lexicon, compounds taken apart; an unknown word means itself."""
     return frozenset(concept for word in words for concept in _concepts(word))
+
+
+def known_concepts(word: str) -> frozenset[str]:
+    """The concepts of the lexicon that a word means; none for a word that is not in it, such as a name."""
+    return frozenset(_concepts(word)) & _KNOWN
 
 
 @functools.lru_cache(maxsize=50_000)

@@ -22,15 +22,20 @@ _SEEN, _SHARE = 2, 0.6
 
 @dataclass(frozen=True)
 class Spelling:
-    """Learned rewritings: whole tokens, and what to do with commas. The default changes nothing."""
+    """Learned rewritings: whole tokens, what to do with commas, and how lines are joined.
+
+    The default changes nothing but line breaks, which become blanks.
+    """
 
     tokens: dict[str, str] = field(default_factory=dict)
     comma_goes_before: frozenset[str] = frozenset()
     blank_after_comma: bool = False
+    comma_between_lines: bool = False
 
     def __call__(self, printed: str) -> str:
         """`printed` as people would write it."""
-        text = re.sub(r",(?=[^\s\d])", ", ", printed) if self.blank_after_comma else printed
+        text = re.sub(r"(?<![,\s])\s*\n", ", ", printed) if self.comma_between_lines else printed
+        text = re.sub(r",(?=[^\s\d])", ", ", text) if self.blank_after_comma else text
         words = text.split()
         written: list[str] = []
         for place, word in enumerate(words):
@@ -55,9 +60,13 @@ def learned_spelling(pairs: Iterable[tuple[str, str]]) -> Spelling:
     tokens: dict[str, Counter[str]] = defaultdict(Counter)
     commas: dict[str, Counter[bool]] = defaultdict(Counter)
     blanks: Counter[bool] = Counter()
+    joints: Counter[bool] = Counter()
     for printed, typed in pairs:
         if letters(printed) != letters(typed):
             continue
+        bare_joints = len(re.findall(r"[^,\s]\s*\n", printed))
+        if bare_joints:
+            joints[typed.count(",") - printed.count(",") >= bare_joints] += 1
         for _ in re.finditer(r",(?=[^\s\d])", printed):
             blanks[not re.search(r",(?=[^\s\d])", typed)] += 1
         _learn_tokens(printed, typed, tokens, commas)
@@ -65,6 +74,7 @@ def learned_spelling(pairs: Iterable[tuple[str, str]]) -> Spelling:
         tokens={token: new for token, seen in tokens.items() if (new := _agreed(seen))},
         comma_goes_before=frozenset(word for word, seen in commas.items() if _agreed(seen) is True),
         blank_after_comma=_agreed(blanks) is True,
+        comma_between_lines=_agreed(joints) is True,
     )
 
 

@@ -17,7 +17,10 @@ Part = tuple[int, int]
 
 
 class Stretch(NamedTuple):
-    """A possible value: its places in the text, its normal form, and what kind of stretch it is."""
+    """A possible value: its places in the text, its normal form, and what kind of stretch it is.
+
+    In the value of a chain of lines the line breaks are kept: how people join lines is theirs to say.
+    """
 
     parts: tuple[Part, ...]
     value: str
@@ -182,7 +185,7 @@ def _chain(sheet: Sheet, start: int, chain: list[int]) -> Iterator[Stretch]:
             parts[-1] = (parts[-1][0], part[1])
         else:
             parts.append(part)
-    value = _plain(" ".join(sheet.text[a:b] for a, b in parts))
+    value = "\n".join(_plain(line) for a, b in parts for line in sheet.text[a:b].split("\n"))
     yield Stretch(tuple(parts), value, f"chain-{len(chain)}")
 
 
