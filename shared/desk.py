@@ -11,6 +11,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from shared.generation import Generator
+from shared.ledger import Ring
 from shared.settings import Settings
 from shared.store import Store
 
@@ -18,14 +19,14 @@ from shared.store import Store
 class Doorbell(Protocol):
     """Tells the queue that jobs wait; best effort, never raises."""
 
-    def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
-        """Ring for these (job id, job name) pairs."""
+    def ring(self, jobs: Sequence[Ring]) -> None:
+        """Ring for these jobs."""
 
 
 class Silent:
     """A doorbell that nobody hears: for tests that drain, and for commands that only read."""
 
-    def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
+    def ring(self, jobs: Sequence[Ring]) -> None:
         """Do nothing; the reconciler or `drain` finds the jobs in the ledger."""
 
 
@@ -55,7 +56,7 @@ class Desk:
                 connection.info.pop("doorbell", None)
         self.ring(rung)
 
-    def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
+    def ring(self, jobs: Sequence[Ring]) -> None:
         """Tell the queue about committed jobs."""
         if jobs:
             self.doorbell.ring(jobs)

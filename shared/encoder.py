@@ -90,7 +90,8 @@ class Encoder:
         limit = min(max_tokens, self.limit)
         if limit < 2:
             raise ValueError(f"max_tokens must leave room for the two marks, so at least 2, not {max_tokens}")
-        cut = [text[: limit * CHARACTERS_PER_TOKEN] for text in texts]
+        # A lone surrogate (half a character, from a broken file) is no text to the tokenizer.
+        cut = [text[: limit * CHARACTERS_PER_TOKEN].encode("utf-8", "replace").decode("utf-8") for text in texts]
         tokens = [_shortened(one.ids, limit) for one in self._tokenizer.encode_batch(cut)]
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for places in _batches([len(ids) for ids in tokens]):

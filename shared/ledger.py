@@ -26,7 +26,6 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
-    Row,
     Table,
     Text,
     bindparam,
@@ -87,6 +86,8 @@ jobs = Table(
     Column("document_id", Text),
     Column("name", Text, nullable=False),
     Column("body", JSONB, nullable=False),
+    #: 0 for what somebody waits for, 1 for bulk; workers take 0 first. Followers inherit it.
+    Column("lane", Integer, nullable=False, server_default="0"),
     Column("state", Text, nullable=False, server_default="waiting"),
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -116,6 +117,15 @@ class Claim(NamedTuple):
     workspace: str
     document: str | None
     job: Job
+    lane: int = 0
+
+
+class Ring(NamedTuple):
+    """A job that the queue should hear of."""
+
+    id: str
+    name: str
+    lane: int
 
 
 class Reason(NamedTuple):
@@ -230,14 +240,15 @@ def cancel(connection: Connection, workspace: str, *, batch: str | None = None, 
 # --- jobs --------------------------------------------------------------------------------------------------------
 
 
-def add(connection: Connection, workspace: str, new: Iterable[Job]) -> list[tuple[str, str]]:
-    """Write jobs into the caller's transaction and open their documents again; (id, name) of each."""
+def add(connection: Connection, workspace: str, new: Iterable[Job], lane: int = 0) -> list[Ring]:
+    """Write jobs into the caller's transaction and open their documents again; what to ring for after its commit."""
     rows: list[dict[str, Any]] = [
         {
             "id": new_id("job"),
             "workspace_id": workspace,
             "document_id": job.document if isinstance(job, DocumentJob) else None,
             "name": job.name,
+            "lane": lane,
             "body": job.model_dump(mode="json"),
         }
         for job in new
@@ -250,7 +261,7 @@ def add(connection: Connection, workspace: str, new: Iterable[Job]) -> list[tupl
         # Sorted: two callers that open the same documents must not wait for each other in a circle.
         counts = [{"id": id_, "count": opened[id_], "workspace": workspace} for id_ in sorted(opened)]
         connection.execute(_OPEN, counts)
-    return [(row["id"], row["name"]) for row in rows]
+    return [Ring(row["id"], row["name"], lane) for row in rows]
 
 
 def claim(engine: Engine, job_id: str, lease_s: int = LEASE_S) -> Claim | None:
@@ -268,7 +279,8 @@ def claim(engine: Engine, job_id: str, lease_s: int = LEASE_S) -> Claim | None:
         if row.attempts > MAX_ATTEMPTS:
             _end_failed(connection, row.id, row.document_id, _DIED, row.trouble)
             return None
-    return Claim(row.id, row.fence, row.attempts, row.workspace_id, row.document_id, parse(row.name, row.body))
+    job = parse(row.name, row.body)
+    return Claim(row.id, row.fence, row.attempts, row.workspace_id, row.document_id, job, row.lane)
 
 
 def renew(engine: Engine, held: Claim, lease_s: int = LEASE_S) -> bool:
@@ -279,10 +291,10 @@ def renew(engine: Engine, held: Claim, lease_s: int = LEASE_S) -> bool:
         return renewed.rowcount == 1
 
 
-def finish(work: Work, follow: Sequence[Job]) -> list[tuple[str, str]]:
-    """End the job as done: its rows, its end and its followers in one commit; (id, name) of the followers."""
+def finish(work: Work, follow: Sequence[Job]) -> list[Ring]:
+    """End the job as done: its rows, its end and its followers in one commit; the followers, to ring for."""
     connection = work.write
-    sent = add(connection, work.workspace, follow)
+    sent = add(connection, work.workspace, follow, work.claim.lane)
     connection.execute(_DONE, {"id": work.claim.id})
     if work.document is not None:
         connection.execute(_CLOSE, {"id": work.document})
@@ -315,14 +327,14 @@ def retry(engine: Engine, held: Claim, trouble: str, *, give_back: bool) -> None
         )
 
 
-def due(connection: Connection, names: Sequence[str], limit: int, patience_s: float) -> list[Row[Any]]:
-    """Jobs (id, name) of the kinds `names` that should be rung for, at most `limit`, oldest first.
+def due(connection: Connection, names: Sequence[str], lane: int, limit: int, patience_s: float) -> list[Ring]:
+    """Jobs of the kinds `names` in one lane that should be rung for, at most `limit`, oldest first.
 
     That is: waiting, due, and not rung for within `patience_s` seconds; or leased and the lease has run out.
     They count as rung for from now on. Rows that another reconciler holds are passed over.
     """
-    found = connection.execute(_DUE, {"names": list(names), "limit": limit, "patience": patience_s})
-    return list(found)
+    chosen = {"names": list(names), "lane": lane, "limit": limit, "patience": patience_s}
+    return [Ring(row.id, row.name, row.lane) for row in connection.execute(_DUE, chosen)]
 
 
 def forget_rings(connection: Connection) -> int:
@@ -382,7 +394,7 @@ _CLAIM = text(
     " lease_until = clock_timestamp() + make_interval(secs => :lease)"
     " WHERE id = :id AND ((state = 'waiting' AND next_at <= clock_timestamp())"
     "  OR (state = 'leased' AND lease_until < clock_timestamp()))"
-    " RETURNING id, fence, attempts, workspace_id, document_id, name, body, trouble"
+    " RETURNING id, fence, attempts, workspace_id, document_id, name, body, trouble, lane"
 )
 _RUNNING = text(
     "UPDATE ledger.documents SET state = 'running', updated_at = now() WHERE state = 'pending'"
@@ -423,13 +435,13 @@ _RETRY = text(
 )
 _DUE = text(
     "UPDATE ledger.jobs SET sent_at = clock_timestamp() WHERE id IN ("
-    " SELECT id FROM ledger.jobs WHERE name = ANY(:names)"
+    " SELECT id FROM ledger.jobs WHERE name = ANY(:names) AND lane = :lane"
     "  AND ((state = 'waiting' AND next_at <= clock_timestamp() AND (sent_at IS NULL"
     "    OR sent_at < clock_timestamp() - make_interval(secs => :patience)))"
     "   OR (state = 'leased' AND lease_until < clock_timestamp()"
     "    AND sent_at < clock_timestamp() - make_interval(secs => 2)))"
     "  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)"
-    " RETURNING id, name"
+    " RETURNING id, name, lane"
 )
 _FORGET = text("UPDATE ledger.jobs SET sent_at = NULL WHERE state = 'waiting' AND sent_at IS NOT NULL")
 _CANCEL_DOCUMENTS = text(

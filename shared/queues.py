@@ -36,7 +36,7 @@ from shared import ledger, logs
 from shared.desk import Desk
 from shared.errors import Refused, Unavailable
 from shared.jobs import JOBS, Job
-from shared.ledger import LEASE_S, MAX_ATTEMPTS, Claim, Fenced, Reason, Work
+from shared.ledger import LEASE_S, MAX_ATTEMPTS, Claim, Fenced, Reason, Ring, Work
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ GRACE_S = 20
 DEPTH = 200
 #: A handler that overran its time limit is tried this often in all; a slow machine deserves a second chance.
 SLOW_ATTEMPTS = 2
+#: Interactive, then bulk: a batch of thousands must not keep the one letter waiting that somebody looks for.
+LANES = (0, 1)
 KEY_PREFIX = "dossier:"
 EPOCH = KEY_PREFIX + "epoch"
 _PR_SET_PDEATHSIG = 1
@@ -84,9 +86,13 @@ def handles(job: type[J], *, soft_time_limit_s: int) -> Callable[[Handler], Hand
     return register
 
 
-def send(connection: Connection, workspace: str, jobs: Iterable[Job]) -> None:
-    """Write jobs into this transaction of `desk.transaction()`; the queue is told after its commit, best effort."""
-    connection.info.setdefault("doorbell", []).extend(ledger.add(connection, workspace, jobs))
+def send(connection: Connection, workspace: str, jobs: Iterable[Job], *, bulk: bool = False) -> None:
+    """Write jobs into this transaction of `desk.transaction()`; the queue is told after its commit, best effort.
+
+    `bulk` jobs, and what follows from them, stand back behind those that somebody waits for.
+    """
+    lane = 1 if bulk else 0
+    connection.info.setdefault("doorbell", []).extend(ledger.add(connection, workspace, jobs, lane))
 
 
 # --- running one job ---------------------------------------------------------------------------------------------
@@ -151,7 +157,7 @@ def drain(desk: Desk, *, limit: int = 100_000) -> list[str]:
         with desk.engine.begin() as connection:
             connection.execute(text("UPDATE ledger.jobs SET next_at = now() WHERE state = 'waiting'"))
             waiting = connection.execute(
-                text("SELECT id FROM ledger.jobs WHERE state = 'waiting' ORDER BY id LIMIT 100")
+                text("SELECT id FROM ledger.jobs WHERE state = 'waiting' ORDER BY lane, id LIMIT 100")
             )
             ids = list(waiting.scalars())
         if not ids:
@@ -181,8 +187,7 @@ def celery_app(broker_url: str) -> Celery:
         task_reject_on_worker_lost=False,
         task_create_missing_queues=False,
         # Bound by its own key: a bare Queue would be bound by the default queue's key and get everybody's messages.
-        task_queues=[Queue(name, Exchange("dossier", "direct"), routing_key=name) for name in _services()],
-        task_routes={name: {"queue": job.service(), "routing_key": job.service()} for name, job in JOBS.items()},
+        task_queues=[Queue(name, Exchange("dossier", "direct"), routing_key=name) for name in _queues()],
         task_default_queue="ingest",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
@@ -200,6 +205,8 @@ def celery_app(broker_url: str) -> Celery:
             "health_check_interval": 25,
             "unacked_mutex_expire": 30,
             "unacked_restore_interval": 10,
+            # In the order a worker names them: the interactive lane first.
+            "queue_order_strategy": "priority",
             "global_keyprefix": KEY_PREFIX,
         },
         task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
@@ -218,14 +225,17 @@ class CeleryDoorbell:
         self._app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0, "interval_max": 0.1}
         self._silent_until = 0.0
 
-    def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
-        """Ring for (id, name) pairs, the first DEPTH of them; the reconciler feeds the rest as the queue empties."""
+    def ring(self, jobs: Sequence[Ring]) -> None:
+        """Ring for the first DEPTH jobs; the reconciler feeds the rest as the queue empties."""
         if time.monotonic() < self._silent_until:
             return
         try:
             with self._app.connection_for_write() as connection, self._app.amqp.Producer(connection) as producer:
-                for job_id, name in jobs[:DEPTH]:
-                    self._app.send_task(name, args=[job_id], producer=producer, retry=False)
+                for job in jobs[:DEPTH]:
+                    queue = _queue_of(JOBS[job.name].service(), job.lane)
+                    self._app.send_task(
+                        job.name, args=[job.id], queue=queue, routing_key=queue, producer=producer, retry=False
+                    )
         except (BrokerDown, redis.RedisError, OSError) as down:
             self._silent_until = time.monotonic() + self.SILENCE_S
             log.warning("the queue could not be told, the reconciler will: %s", type(down).__name__)
@@ -300,8 +310,9 @@ def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, conc
             app.task(perform, name=handling.job.name, soft_time_limit=limit_s, time_limit=limit_s + GRACE_S)
     signals.worker_process_init.connect(begin, weak=False)
     signals.worker_ready.connect(lambda **_: _start_reconciler(desk_from, broker_url), weak=False)
+    lanes = ",".join(_queue_of(service, lane) for lane in LANES)
     app.worker_main(
-        ["worker", "--queues", service, "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
+        ["worker", "--queues", lanes, "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
          "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     )  # fmt: skip
 
@@ -346,18 +357,27 @@ class Reconciler:
                 return 0
             if self._redis.set(EPOCH, "1", nx=True):
                 log.warning("the broker has forgotten everything: %d jobs anew", ledger.forget_rings(connection))
-            found = [row for service in _services() for row in self._due(connection, service)]
-        self._desk.ring([(row.id, row.name) for row in found])
+            found = [job for service in _services() for lane in LANES for job in self._due(connection, service, lane)]
+        for start in range(0, len(found), DEPTH):
+            self._desk.ring(found[start : start + DEPTH])
         return len(found)
 
-    def _due(self, connection: Connection, service: str) -> Sequence[Any]:
-        depth = int(self._redis.llen(KEY_PREFIX + service))
+    def _due(self, connection: Connection, service: str, lane: int) -> Sequence[Ring]:
+        depth = int(self._redis.llen(KEY_PREFIX + _queue_of(service, lane)))
         if depth >= DEPTH // 2:
             return []
         names = [name for name, job in JOBS.items() if job.service() == service]
         # An empty queue with a ring behind it means a lost message; a filled one only means patience.
-        return ledger.due(connection, names, DEPTH - depth, patience_s=3 if depth == 0 else 60)
+        return ledger.due(connection, names, lane, DEPTH - depth, patience_s=3 if depth == 0 else 60)
 
 
 def _services() -> list[str]:
     return sorted({job.service() for job in JOBS.values()})
+
+
+def _queue_of(service: str, lane: int) -> str:
+    return service if lane == 0 else f"{service}.bulk"
+
+
+def _queues() -> list[str]:
+    return [_queue_of(service, lane) for service in _services() for lane in LANES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +22,10 @@ from shared.store import FolderStore
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """SQLAlchemy URL of a running PostgreSQL."""
-    server = get_server(tmp_path_factory.mktemp("postgres"))
+    # Not in pytest's own folder: it keeps only those of the last three sessions, running or not.
+    server = get_server(tempfile.mkdtemp(prefix="dossier-postgres-"), cleanup_mode="delete")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     owner = create_engine(url, isolation_level="AUTOCOMMIT")
     with owner.connect() as connection:

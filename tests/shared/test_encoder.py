@@ -55,6 +55,10 @@ def test_every_vector_has_length_one_even_that_of_an_empty_text(encoder: Encoder
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
+def test_half_a_character_from_a_broken_file_is_still_a_text(encoder: Encoder) -> None:
+    assert np.allclose(np.linalg.norm(encoder.encode(["a \ud800 b"]), axis=1), 1, atol=1e-5)
+
+
 def test_no_texts_give_no_vectors(encoder: Encoder) -> None:
     assert encoder.encode([]).shape == (0, encoder.dimension)
 

@@ -221,17 +221,17 @@ def test_a_job_that_was_rolled_back_was_never_there(desk: Desk, workspace: str, 
 def test_what_is_due_is_rung_for_once_and_again_when_patience_ends(desk: Desk, document: str) -> None:
     names = [Read.name]
     with desk.engine.begin() as connection:
-        assert len(ledger.due(connection, names, 10, patience_s=60)) == 1
+        assert len(ledger.due(connection, names, 0, 10, patience_s=60)) == 1
     with desk.engine.begin() as connection:
-        assert not ledger.due(connection, names, 10, patience_s=60)
-        assert len(ledger.due(connection, names, 10, patience_s=0)) == 1
+        assert not ledger.due(connection, names, 0, 10, patience_s=60)
+        assert len(ledger.due(connection, names, 0, 10, patience_s=0)) == 1
 
 
 def test_a_broker_that_forgot_everything_makes_all_waiting_jobs_due(desk: Desk, document: str) -> None:
     with desk.engine.begin() as connection:
-        ledger.due(connection, [Read.name], 10, patience_s=60)
+        ledger.due(connection, [Read.name], 0, 10, patience_s=60)
         assert ledger.forget_rings(connection) == 1
-        assert len(ledger.due(connection, [Read.name], 10, patience_s=60)) == 1
+        assert len(ledger.due(connection, [Read.name], 0, 10, patience_s=60)) == 1
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:

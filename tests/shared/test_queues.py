@@ -82,6 +82,21 @@ def test_a_ring_reaches_the_queue_of_its_service_and_no_other(
     assert found == {"ingest": 0, "classify": 1, "extract": 0, "review": 0, "chat": 1}
 
 
+def test_bulk_and_what_follows_from_it_go_to_a_queue_of_their_own(
+    ringing: Desk, workspace: str, broker: redis.Redis, reads_with: Callable[[Handler], None]
+) -> None:
+    reads_with(lambda job, work: [Classify(document=job.document)])
+    with ringing.transaction() as tx:
+        ledger.add_documents(tx, [{"id": "doc_1", "workspace_id": workspace, "name": "x"}])
+        queues.send(tx, workspace, [Read(document="doc_1")], bulk=True)
+    assert (depth(broker, "ingest"), depth(broker, "ingest.bulk")) == (0, 1)
+    with ringing.engine.connect() as connection:
+        held = ledger.claim(ringing.engine, connection.execute(text("SELECT id FROM ledger.jobs")).scalar_one())
+    assert held is not None
+    queues.run(ringing, held)
+    assert (depth(broker, "classify"), depth(broker, "classify.bulk")) == (0, 1)
+
+
 def test_what_is_on_the_queue_is_an_id_and_nothing_of_the_document(
     ringing: Desk, workspace: str, broker: redis.Redis
 ) -> None:

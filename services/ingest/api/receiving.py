@@ -22,11 +22,13 @@ from services.ingest.uploads import Form, Part
 from shared import queues
 from shared.desk import Desk
 from shared.errors import Refused
-from shared.jobs import Read
+from shared.jobs import Job, Read
 from shared.ledger import Reason
 from shared.store import Store
 
 _LONGEST_PLAIN_FORM = 64_000
+#: A batch of more files is bulk: nobody sits and waits for it, so it stands back behind those that somebody does.
+INTERACTIVE_FILES = 20
 
 
 class Received(msgspec.Struct):
@@ -99,7 +101,8 @@ def admitted(connection: Connection, workspace: str, batch: str, found: Received
     """Make documents of what arrived and send their jobs; the answer per file, in the order of the request."""
     arrived = [entry for _, entry in found.arrived if isinstance(entry, Arrived)]
     made = files.admit(connection, workspace, batch, arrived)
-    queues.send(connection, workspace, [Read(document=one.document) for one in made if one.duplicate_of is None])
+    new: list[Job] = [Read(document=one.document) for one in made if one.duplicate_of is None]
+    queues.send(connection, workspace, new, bulk=files.count_in(connection, batch) > INTERACTIVE_FILES)
     documents = iter(made)
     answers = []
     for name, entry in found.arrived:

@@ -102,6 +102,11 @@ def children_of(connection: Connection, document: str) -> Sequence[Row[Any]]:
     return connection.execute(_CHILDREN, {"document": document}).all()
 
 
+def count_in(connection: Connection, batch: str) -> int:
+    """How many documents the batch has so far, duplicates included."""
+    return int(connection.execute(_COUNT, {"batch": batch}).scalar_one())
+
+
 def keep_reading(connection: Connection, document: str, reading: dict[str, Any]) -> None:
     """Make this the document's only reading; page pictures stay, they come from the original."""
     connection.execute(_READING, {"document": document} | reading)
@@ -128,6 +133,7 @@ def keys_of(connection: Connection, documents: Sequence[str]) -> list[str]:
     return list(connection.execute(_KEYS, {"documents": list(documents)}).scalars())
 
 
+_COUNT = text("SELECT count(*) FROM ledger.documents WHERE batch_id = :batch")
 _OWN = text(
     "INSERT INTO ingest.contents AS held (workspace_id, sha256, document_id)"
     " SELECT :workspace, sha256, document_id FROM unnest(CAST(:hashes AS text[]), CAST(:documents AS text[]))"

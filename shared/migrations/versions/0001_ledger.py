@@ -32,13 +32,14 @@ def upgrade() -> None:
         workspace_id text NOT NULL REFERENCES ledger.workspaces,
         document_id text REFERENCES ledger.documents ON DELETE CASCADE,
         name text NOT NULL, body jsonb NOT NULL,
+        lane int NOT NULL DEFAULT 0 CHECK (lane IN (0, 1)),
         state text NOT NULL DEFAULT 'waiting'
             CHECK (state IN ('waiting', 'leased', 'done', 'quarantined', 'canceled')),
         fence int NOT NULL DEFAULT 0, attempts int NOT NULL DEFAULT 0, given_back int NOT NULL DEFAULT 0,
         next_at timestamptz NOT NULL DEFAULT now(), lease_until timestamptz, sent_at timestamptz,
         trouble text, reason jsonb,
         created_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz);
-    CREATE INDEX jobs_open ON ledger.jobs (name, id) WHERE state IN ('waiting', 'leased');
+    CREATE INDEX jobs_open ON ledger.jobs (name, lane, id) WHERE state IN ('waiting', 'leased');
     CREATE INDEX jobs_document ON ledger.jobs (document_id) WHERE document_id IS NOT NULL;
     CREATE INDEX jobs_run ON ledger.jobs ((body->>'run')) WHERE body ? 'run';
 
