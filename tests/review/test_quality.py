@@ -71,9 +71,7 @@ def test_missed_values_count_against_recall_and_invented_ones_against_precision(
 
 
 @given(st.lists(st.text(max_size=3), max_size=6), st.lists(st.text(max_size=3), max_size=6))
-def test_every_stated_and_every_expected_value_is_counted_once(
-    stated: list[str], expected: list[str]
-) -> None:
+def test_every_stated_and_every_expected_value_is_counted_once(stated: list[str], expected: list[str]) -> None:
     seen = compared("field", [(value, None) for value in stated], expected)
     assert sum(one.stated is not None for one in seen) == len(stated)
     assert sum(one.expected is not None for one in seen) == len(expected)
