@@ -20,8 +20,8 @@ _INVISIBLE = dict.fromkeys(
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
 _WORD_TABLE = {**_INVISIBLE, **_LIGATURES, **dict.fromkeys(range(0xD800, 0xE000))}
 #: Mojibake needs at least one other character: "Ã" or "Â" for Latin text, "Ð" for Cyrillic, "â€" for quotes.
-_HARMLESS = frozenset(map(chr, range(128))).union(
-    "àâäçéèêëîïôöùûüÿœæÀÇÉÈÊËÎÏÔÖÙÛÜŸŒÆÄßáíóúñ€£§°«»“”„‘’‚‹›–—‑…•·²³®©™½¼¾×÷±µ\xa0\u202f\u2009ﬁﬂﬀﬃﬄ■□●○▪–\ufffe\xad"
+_UNUSUAL = re.compile(
+    r"[^\x00-\x7fàâäçéèêëîïôöùûüÿœæÀÇÉÈÊËÎÏÔÖÙÛÜŸŒÆÄßáíóúñ€£§°«»“”„‘’‚‹›–—‑…•·²³®©™½¼¾×÷±µ\xa0\u202f\u2009ﬁﬂﬀﬃﬄ■□●○▪\ufffe\xad]"
 )
 _BLANKS = re.compile(r"[^\S\n\f]+")
 _FTFY = ftfy.TextFixerConfig(
@@ -45,7 +45,7 @@ def repair(text: str) -> str:
 
 def _suspicious(text: str) -> bool:
     """A cheap look before the expensive one: characters beyond those that French, German and print shops use."""
-    return "â€" in text or not _HARMLESS.issuperset(text)
+    return "â€" in text or _UNUSUAL.search(text) is not None
 
 
 def clean_text(text: str) -> str:

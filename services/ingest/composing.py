@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 import msgspec
 
@@ -94,12 +95,10 @@ def _append(line: Line, parts: list[str], words: list[Word], cursor: int) -> int
     boxes: Iterable[Box | None] = line.boxes or [None] * len(line.words)
     if len(line.cells) > 1:
         return _append_row(line, boxes, parts, words, cursor)
-    for text, box in zip(line.words, boxes, strict=True):
-        end = cursor + len(text)
-        words.append(Word(text, box, cursor, end))
-        cursor = end + 1
+    starts = list(accumulate([len(text) + 1 for text in line.words], initial=cursor))
+    words.extend(map(Word, line.words, boxes, starts, [start - 1 for start in starts[1:]]))
     parts.append(" ".join(line.words))
-    return cursor - 1
+    return starts[-1] - 1
 
 
 def _append_row(line: Line, boxes: Iterable[Box | None], parts: list[str], words: list[Word], cursor: int) -> int:

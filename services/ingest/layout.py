@@ -9,19 +9,31 @@ Works on geometry alone; knows nothing of PDF or OCR.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from services.ingest.composing import Line
+from services.ingest.tabular import mark_tables
 from shared.documents import Box
 
 Boxes = npt.NDArray[np.float64]
 
-#: A hole wider than this many line heights ends a segment; a justified blank stays below one.
-_HOLE = 1.4
-#: A blank line is put where the white between two rows exceeds this many line heights.
-_PARAGRAPH = 0.9
+
+class Scale(NamedTuple):
+    """In heights of a box: a hole wider than `hole` ends a segment, more white than `paragraph` a paragraph."""
+
+    hole: float
+    paragraph: float
+
+
+#: Boxes from descent to ascent of the font, as PDF text layers give them: lines of a paragraph touch.
+CELLS = Scale(0.9, 0.25)
+#: Boxes around the ink, as recognisers give them: two thirds as high, so everything else is farther away.
+INK = Scale(1.4, 0.9)
+
 #: Running text: a column's segments fill this share of its width at the median and hold this many words.
 _FILL, _PROSE_WORDS = 0.55, 4.0
 _FEWEST_COLUMN_LINES = 4
@@ -38,7 +50,9 @@ class Segment(msgspec.Struct, gc=False):
     y1: float
 
 
-def lines_of(texts: list[str], boxes: Boxes, line_numbers: npt.NDArray[np.int64], width: float) -> list[Line]:
+def lines_of(
+    texts: list[str], boxes: Boxes, line_numbers: npt.NDArray[np.int64], width: float, scale: Scale = CELLS
+) -> list[Line]:
     """The page's words as lines in reading order.
 
     Args:
@@ -46,41 +60,69 @@ def lines_of(texts: list[str], boxes: Boxes, line_numbers: npt.NDArray[np.int64]
         boxes: one row `(x0, y0, x1, y1)` per word, in points from the top left.
         line_numbers: per word, the line the file or the recogniser puts it on; not decreasing.
         width: of the page, in points.
+        scale: what kind of boxes these are.
 
     Every word occurs exactly once in the result.
     """
     if not texts:
         return []
     rounded = np.round(boxes, 2)
-    plain: list[Box] = list(map(tuple, rounded.tolist()))
-    upright = _upright_share(texts, rounded)
-    segments = _segments(rounded, line_numbers)
-    if upright < 0.6:  # text runs up or down the page: the file's own order is the better one
-        return [_line([segment], texts, plain) for segment in segments]
-    level, sideways = _split_sideways(segments, texts)
+    plain: list[Box] = list(zip(*rounded.T.tolist(), strict=True))
+    upright = _turned(rounded, _quarter_turns(rounded, line_numbers))
+    level, sideways = _split_sideways(_segments(upright, line_numbers, scale.hole), texts)
     rows = _rows(level)
-    height = float(np.median(rounded[:, 3] - rounded[:, 1]))
-    ordered = _with_gaps(_in_columns(rows, width), height)
-    lines = [_line(row, texts, plain, gap) for row, gap in ordered]
-    return lines + [_line([segment], texts, plain, True) for segment in sideways]
+    height = float(np.sort(upright[:, 3] - upright[:, 1])[len(texts) // 2])
+    spread = float(upright[:, 2].max() - upright[:, 0].min())
+    ordered = _with_gaps(_in_columns(rows, min(width, spread)), scale.paragraph * height)
+    lines = [_line(row, texts, plain, scale.hole, gap) for row, gap in ordered]
+    mark_tables(lines)
+    return lines + [_line([segment], texts, plain, scale.hole, True) for segment in sideways]
 
 
-def _upright_share(texts: list[str], boxes: Boxes) -> float:
-    """The share of longer words that are wider than high; 1.0 where there are none."""
-    long = np.array(list(map(len, texts))) > 3
-    if not long.any():
-        return 1.0
-    wide = (boxes[:, 2] - boxes[:, 0]) >= (boxes[:, 3] - boxes[:, 1])
-    return float(wide[long].mean())
+def _quarter_turns(boxes: Boxes, line_numbers: npt.NDArray[np.int64]) -> int:
+    """How often the page must be turned clockwise for its lines to run from left to right.
+
+    Told from the steps between words of one line. Upside down needs lines that climb as well: Arabic runs from
+    right to left on a page that stands upright.
+    """
+    within = line_numbers[1:] == line_numbers[:-1]
+    corner = boxes[1:, :2] - boxes[:-1, :2]
+    across, down = np.dot(within, corner).tolist()
+    if within.sum() < 3 or across > 2 * abs(down):
+        return 0  # nearly every page; the rest may cost more
+    steps = corner + boxes[1:, 2:] - boxes[:-1, 2:]
+    sideways = np.abs(steps[within]).sum(axis=0)
+    if sideways[1] > 2 * sideways[0]:
+        return 3 if down > 0 else 1
+    if 2 * across < -0.5 * sideways[0] and steps[~within][:, 1].sum() < 0:
+        return 2
+    return 0
 
 
-def _segments(boxes: Boxes, line_numbers: npt.NDArray[np.int64]) -> list[Segment]:
+def _turned(boxes: Boxes, turns: int) -> Boxes:
+    """The boxes after so many clockwise quarter turns; where the origin comes to lie does not matter here."""
+    x0, y0, x1, y1 = boxes.T
+    if turns == 1:
+        return np.stack([-y1, x0, -y0, x1], axis=1)
+    if turns == 2:
+        return -boxes[:, [2, 3, 0, 1]]
+    if turns == 3:
+        return np.stack([y0, -x1, y1, -x0], axis=1)
+    return boxes
+
+
+def _segments(boxes: Boxes, line_numbers: npt.NDArray[np.int64], widest: float) -> list[Segment]:
     """Chain words that follow each other on one line without a wide hole or a step back."""
     left, right = boxes[:-1], boxes[1:]
     height = np.maximum(np.maximum(left[:, 3] - left[:, 1], right[:, 3] - right[:, 1]), 1.0)
     hole = right[:, 0] - left[:, 2]
-    apart = (line_numbers[1:] != line_numbers[:-1]) | (hole > _HOLE * height) | (hole < -height)
-    apart |= np.minimum(left[:, 3], right[:, 3]) < np.maximum(left[:, 1], right[:, 1])
+    apart = (line_numbers[1:] != line_numbers[:-1]) | (hole > widest * height) | (hole < -height)
+    beside = np.minimum(left[:, 3], right[:, 3]) >= np.maximum(left[:, 1], right[:, 1])
+    apart |= ~beside
+    tall = boxes[:, 3] - boxes[:, 1] > 1.2 * (boxes[:, 2] - boxes[:, 0])
+    if tall.any():  # words of a line that runs up or down a margin
+        below = np.minimum(left[:, 2], right[:, 2]) > np.maximum(left[:, 0], right[:, 0])
+        apart &= ~(tall[1:] & tall[:-1] & below & ~beside & (line_numbers[1:] == line_numbers[:-1]))
     firsts = np.concatenate(([0], np.flatnonzero(apart) + 1))
     lasts = np.append(firsts[1:], len(boxes))
     low = np.minimum.reduceat(boxes[:, :2], firsts, axis=0)
@@ -179,19 +221,19 @@ def _gutter(segments: list[Segment], width: float) -> float | None:
     return float(places[same[len(same) // 2]])
 
 
-def _with_gaps(rows: list[list[Segment]], height: float) -> list[tuple[list[Segment], bool]]:
-    """Each row with whether a blank line goes before it: white space, or a jump to the next column."""
+def _with_gaps(rows: list[list[Segment]], white: float) -> list[tuple[list[Segment], bool]]:
+    """Each row with whether a blank line goes before it: more than `white` points, or a jump to the next column."""
     result = []
-    bottom: float | None = None
+    above = bottom = -np.inf
     for row in rows:
         top = min(segment.y0 for segment in row)
-        gap = bottom is not None and not -height < top - bottom < _PARAGRAPH * height
+        gap = bottom > -np.inf and not (-(bottom - above) < top - bottom < white)
         result.append((row, gap))
-        bottom = max(segment.y1 for segment in row)
+        above, bottom = top, max(segment.y1 for segment in row)
     return result
 
 
-def _line(row: list[Segment], texts: list[str], boxes: list[Box], gap: bool = False) -> Line:
+def _line(row: list[Segment], texts: list[str], boxes: list[Box], hole: float, gap: bool) -> Line:
     if len(row) == 1:
         segment = row[0]
         return Line(texts[segment.first : segment.last], boxes[segment.first : segment.last], [0], gap)
@@ -200,7 +242,7 @@ def _line(row: list[Segment], texts: list[str], boxes: list[Box], gap: bool = Fa
     cells: list[int] = []
     right = -np.inf
     for segment in row:
-        if segment.x0 - right > _HOLE * (segment.y1 - segment.y0):
+        if segment.x0 - right > hole * (segment.y1 - segment.y0):
             cells.append(len(words))
         right = segment.x1
         words += texts[segment.first : segment.last]

@@ -17,7 +17,7 @@ import pypdfium2
 from services.ingest import einvoice, ocr, pdfium
 from services.ingest.cleaning import clean_word, repair
 from services.ingest.composing import Line, PageDraft
-from services.ingest.layout import lines_of
+from services.ingest.layout import INK, lines_of
 from services.ingest.limits import Limits, too_large
 from services.ingest.trust import only_a_stamp, trustworthy
 from shared.documents import Embedded
@@ -159,7 +159,7 @@ def recognised_lines(found: ocr.Recognised, points_per_pixel: float, width: floa
     if not len(kept):
         return []
     words = [word for word in cleaned if word]
-    return lines_of(words, found.boxes[kept] * points_per_pixel, found.lines[kept], width)
+    return lines_of(words, found.boxes[kept] * points_per_pixel, found.lines[kept], width, INK)
 
 
 def _text_lines(found: pdfium.PageWords) -> list[Line]:
@@ -167,8 +167,11 @@ def _text_lines(found: pdfium.PageWords) -> list[Line]:
     text = " ".join(found.words)
     words = found.words
     boxes, lines = found.boxes, found.lines
-    if not text.isascii():
-        words = [clean_word(word.replace(pdfium.LINE_END_HYPHEN, "-")) for word in words]
+    if not (text.isascii() and text.isprintable()):
+        words = [
+            word if word.isascii() and word.isprintable() else clean_word(word.replace(pdfium.LINE_END_HYPHEN, "-"))
+            for word in words
+        ]
         if repair(text) != text:
             words = [repair(word) for word in words]
         kept = np.array([bool(word) and " " not in word for word in words], dtype=bool)
