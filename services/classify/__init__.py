@@ -1,0 +1,1 @@
+"""Classify: says what a document is, how sure that is, and when none of the classes fits."""

@@ -1,0 +1,32 @@
+"""Calibrated confidences keep their word, and say nothing where nothing is known."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.classify.calibration import LEAST, calibrated, expected_error
+
+
+def test_too_few_outcomes_give_no_confidence() -> None:
+    assert calibrated(np.full(LEAST - 1, 0.9), np.ones(LEAST - 1, bool)) is None
+
+
+def test_overconfident_scores_are_corrected_on_new_answers() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.uniform(0, 1, 4000)
+    right = rng.uniform(0, 1, 4000) < scores**2
+    calibration = calibrated(scores[:2000], right[:2000])
+    assert calibration is not None
+    assert expected_error(scores[2000:], right[2000:]) > 0.1
+    assert expected_error(calibration(scores[2000:]), right[2000:]) < 0.05
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=LEAST, max_size=120))
+def test_confidence_rises_with_the_score_and_is_never_certain(outcomes: list[tuple[float, bool]]) -> None:
+    calibration = calibrated(np.array([s for s, _ in outcomes]), np.array([r for _, r in outcomes]))
+    assert calibration is not None
+    confidences = calibration(np.linspace(0, 1, 50))
+    assert np.all(np.diff(confidences) >= -1e-12)
+    assert confidences.min() > 0
+    assert confidences.max() < 1
