@@ -47,12 +47,32 @@ export async function all(path, most = 1000, options) {
   return items;
 }
 
+/** How often a part of an upload is sent before giving up; the key keeps what arrived twice from counting twice. */
+const UPLOAD_TRIES = 3;
+const UPLOAD_PAUSE_MS = 1500;
+
 /** Send files with progress: `onProgress(share)` in 0..1. Answers the parsed JSON; throws Problem. */
-export function upload(path, form, onProgress) {
+export async function upload(path, form, onProgress) {
+  const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await send(path, form, key, onProgress);
+    } catch (wrong) {
+      const passes = wrong.status === 0 || wrong.status === 503;
+      if (!passes || tries === UPLOAD_TRIES) throw wrong;
+      await new Promise((resolve) => setTimeout(resolve, UPLOAD_PAUSE_MS * tries));
+    }
+  }
+}
+
+function send(path, form, key, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
     request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Idempotency-Key", key);
     request.responseType = "json";
     request.upload.addEventListener(
       "progress",

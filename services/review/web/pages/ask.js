@@ -42,6 +42,7 @@ export async function open(root, { parameters, signal, go }) {
     h(
       "div",
       { class: "ask-main" },
+      h("h1", { class: "visually-hidden" }, "Ask"),
       turns,
       h(
         "div",
@@ -237,7 +238,7 @@ function welcome(ask) {
   return h(
     "div",
     {},
-    h("h1", {}, "Ask"),
+    h("p", { class: "page-title" }, "Ask"),
     h(
       "p",
       { class: "muted", style: { marginTop: "6px" } },

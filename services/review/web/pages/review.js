@@ -118,7 +118,7 @@ class ReviewDesk {
     this.all = [...this.found, ...extra].map((field) => ({
       ...field,
       label: labels.get(field.name) ?? null,
-      doubts: review.reasons.filter((reason) => reason.field === field.name),
+      doubts: doubtsAbout(field, review.reasons),
     }));
     this.classLabel = review.labels.find((label) => label.task === "class") ?? null;
     this.path = classOf(this.classes, this.classLabel);
@@ -362,6 +362,13 @@ class ReviewDesk {
     c: () => this.changeClass(),
     "Shift Enter": () => this.proceed(),
   };
+}
+
+/** Why this field needs a look; a required one without a value does, whatever was decided. */
+function doubtsAbout(field, reasons) {
+  const given = reasons.filter((reason) => reason.field === field.name);
+  if (given.length || !field.required || field.values.length) return given;
+  return [{ code: "required_field_missing", message: "required, and no value was found", field: field.name }];
 }
 
 /** The places of a field on the pages: where a person put it, else where the machine found it. */

@@ -1,5 +1,5 @@
 // What to extract for which class: one table of fields per schema, inherited from the classes above.
-import { call, download, get, put, remove } from "/web/api.js";
+import { download, get, put, remove } from "/web/api.js";
 import { h, show } from "/web/dom.js";
 import { title } from "/web/format.js";
 import { attempt, button, confirmed, dialog, empty, labelled, pageHead, pathView, say, select } from "/web/widgets.js";
@@ -45,14 +45,9 @@ export async function open(root, { signal, me, parameters, go }) {
         "Schemas",
         "The fields to look for in each class. A class also gets the fields of the classes above it.",
         schema &&
-          button(
-            "Export",
-            () =>
-              attempt(() =>
-                download(`/v1/schemas/${encodeURIComponent(schema.name)}`, `${schema.name}.yaml`, "application/yaml"),
-              ),
-            { icon: "download" },
-          ),
+          button("Export", () => attempt(() => download("/v1/schemas", "schemas.yaml", "application/yaml")), {
+            icon: "download",
+          }),
         mayEdit && button("Import", () => file.click(), { icon: "upload" }),
         mayEdit && button("New schema", create, { icon: "plus", tone: "primary" }),
       ),
@@ -361,7 +356,7 @@ export async function open(root, { signal, me, parameters, go }) {
       });
       changed = false;
       keep();
-      say("Schema saved.", "It applies to documents from now on.");
+      say("Schema saved.", "Documents of this class are looked at again.");
     });
   }
 
@@ -420,15 +415,14 @@ export async function open(root, { signal, me, parameters, go }) {
     });
   }
 
-  function take(chosen) {
-    if (!chosen) return null;
-    return attempt(async () => {
+  async function take(chosen) {
+    const words = "The file's schemas become the only ones. Documents of the classes that change are looked at again.";
+    if (!chosen || !(await confirmed("Replace all schemas?", words, "Replace them"))) return;
+    await attempt(async () => {
       const kind = chosen.name.endsWith(".json") ? "application/json" : "application/yaml";
-      await call("PUT", `/v1/schemas/${encodeURIComponent(chosen.name.replace(/\.\w+$/, ""))}`, await chosen.text(), {
-        headers: { "Content-Type": kind },
-      });
+      await put("/v1/schemas", await chosen.text(), { headers: { "Content-Type": kind } });
       say("Imported.");
-      go("/schemas");
+      await go("/schemas");
     });
   }
 }

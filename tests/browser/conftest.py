@@ -1,0 +1,171 @@
+"""The whole application in a real browser: one server and one worker in threads, on a fresh database."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from services import rooms
+from shared import access, http, queues
+from shared.desk import Desk
+
+CHROMIUM = shutil.which("chromium")
+#: A browser that stays at home: no updates, no field trials, no first-run traffic.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+ROOT = Path(__file__).parent.parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running application; `key(role)` makes an API key."""
+
+    url: str
+    key: Callable[[access.Role], str]
+
+
+@pytest.fixture
+def stack(desk: Desk, key_for: Callable[[access.Role], str]) -> Iterator[Stack]:
+    """The application at an address of its own, and a worker that takes every job."""
+    for service in rooms.SERVICES:
+        rooms.open_handlers(service)
+    app = http.application(desk, [rooms.router(service) for service in rooms.SERVICES])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    done = threading.Event()
+    working = threading.Thread(target=_work, args=(desk, done))
+    working.start()
+    try:
+        while not server.started:
+            done.wait(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Stack(f"http://127.0.0.1:{port}", key_for)
+    finally:
+        done.set()
+        server.should_exit = True
+        working.join()
+        serving.join()
+
+
+def _work(desk: Desk, done: threading.Event) -> None:
+    while not done.wait(0.05):
+        queues.drain(desk)
+
+
+@pytest.fixture
+def open_as(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
+    """Opens a page signed in with a key of that role. Whatever the page's console complains about fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(role: access.Role | None = "admin", path: str = "/", **options: object) -> Page:
+        context = browser.new_context(base_url=stack.url, viewport={"width": 1280, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda wrong: complaints.append(str(wrong)))
+        page.on("console", lambda said: said.type == "error" and complaints.append(f"{said.text} {said.location}"))
+        if role is not None:
+            context.request.post("/login", data={"key": stack.key(role)})
+        page.goto(path)
+        return page
+
+    open_page.complaints = complaints  # type: ignore[attr-defined]
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def defined(open_as: Callable[..., Page]) -> None:
+    """The taxonomy and the schemas of the samples."""
+    page = open_as("admin", "/login")
+    yaml = {"Content-Type": "application/yaml"}
+    for name in ("taxonomy", "schemas"):
+        content = (ROOT / "samples" / f"{name}.yaml").read_text()
+        response = page.request.put(f"/v1/{name}", data=content, headers=yaml)
+        assert response.ok, response.text()
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Path:
+    """A motor claim of one page as a born-digital PDF."""
+    rows = [
+        ("Policy number", "AUT-2031-88417"),
+        ("Policyholder", "Claire Schroeder"),
+        ("Claim number", "SIN-26-004512"),
+        ("Date of loss", "14 October 2026"),
+        ("Registration", "LX 4471"),
+        ("Estimated amount", "EUR 2,348.50"),
+    ]
+    story = [
+        "Report of a road traffic accident. At the red light the car in front of me braked.",
+        "The front of my vehicle hit its rear bumper. Nobody was hurt. Both drivers signed the report.",
+        "The Kieffer garage estimates the repair at EUR 2,348.50 including paint.",
+    ]
+    written = io.BytesIO()
+    canvas = Canvas(written, pagesize=A4, invariant=True)
+    canvas.setFont("Helvetica-Bold", 15)
+    canvas.drawString(56, 770, "Motor accident claim")
+    canvas.setFont("Helvetica", 11)
+    for place, (label, value) in enumerate(rows):
+        canvas.drawString(56, 730 - 22 * place, label)
+        canvas.drawString(220, 730 - 22 * place, value)
+    for place, line in enumerate(story):
+        canvas.drawString(56, 560 - 16 * place, line)
+    canvas.save()
+    path = tmp_path / "claim-schroeder.pdf"
+    path.write_bytes(written.getvalue())
+    return path
+
+
+@pytest.fixture
+def uploaded(open_as: Callable[..., Page], defined: None) -> Callable[..., str]:
+    """Uploads files through the page and waits until the batch has ended; the id of the first document."""
+
+    def upload(page: Page, *paths: Path) -> str:
+        page.goto("/")
+        page.set_input_files("input[type=file]", list(paths))
+        page.wait_for_url("**/batches/bat_*")
+        page.get_by_role("heading", name="Finished").wait_for(timeout=60_000)
+        batch = page.url.rsplit("/", 1)[1]
+        items = page.request.get(f"/v1/documents?batch={batch}&limit=200").json()["items"]
+        return str(next(item["id"] for item in items if item["name"] == paths[0].name))
+
+    return upload
