@@ -104,7 +104,10 @@ def reading(connection: Connection, store: Store, document: str) -> Reading:
 
 
 def class_of(connection: Connection, document: str) -> Class | None:
-    """The document's class: a person's word where there is one, else the machine's; None where there is neither."""
+    """The document's class: a person's word where there is one, else the machine's; None where there is neither.
+
+    Audit labels stay out: they measure the desk, they do not decide for it.
+    """
     human = connection.execute(_HUMAN_CLASS, {"document": document}).first()
     if human is not None:
         path = tuple(human.path or ())
@@ -176,6 +179,7 @@ def in_workspace(connection: Connection, workspace: str, document: str) -> str:
 _READING_KEY = text("SELECT reading_key FROM ingest.published_readings WHERE document_id = :document")
 _HUMAN_CLASS = text(
     "SELECT path, author FROM review.published_labels WHERE document_id = :document AND task = 'class'"
+    " AND NOT audit"
     " ORDER BY created_at DESC LIMIT 1"
 )
 _MACHINE_CLASS = text("SELECT path, confidence, model FROM classify.published_classes WHERE document_id = :document")
