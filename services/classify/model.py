@@ -10,7 +10,8 @@ Model files hold the vocabulary of the labelled documents: treat them like the d
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -133,6 +134,23 @@ class Model:
         if self.scope is not None:
             inside = self.scope.fits(signals_from(leaf_scores, scores[:, -1], kernel[:, : self.labelled]))
         return answers_from(self.tree, softmax(leaf_scores), self.calibrations, inside)
+
+    def limited_to(self, leaves: Collection[Path]) -> Model:
+        """This model without the classes that are not among `leaves`; what remains shares the probability.
+
+        For a taxonomy that lost classes since the model was learned. `leaves` must have some of the model's.
+        """
+        wanted = set(leaves)
+        kept = [place for place, leaf in enumerate(self.tree.leaves) if leaf in wanted]
+        if len(kept) == len(self.tree.leaves):
+            return self
+        tree = Tree(tuple(self.tree.leaves[place] for place in kept))
+        return replace(
+            self,
+            tree=tree,
+            coefficients=self.coefficients[:, [*kept, -1]],
+            calibrations=self.calibrations[: tree.depth],
+        )
 
     def save(self) -> bytes:
         """The model as one safetensors file; equal models give equal bytes."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
 
+from services import rooms
 from services.classify.learning import Example
 from services.classify.taxonomy import Taxonomy, from_yaml
+from shared import http, ledger
+from shared.access import Role
+from shared.desk import Desk
+from shared.documents import Page, Reading, encode
 from shared.encoder import Encoder
+from shared.store import FolderStore
 
 TREE = """
 levels: [category, type]
@@ -67,6 +75,11 @@ def encoder(cache: Path) -> Encoder:
     return Encoder.load(None, cache, threads=1)
 
 
+@pytest.fixture
+def tree_yaml() -> str:
+    return TREE
+
+
 @pytest.fixture(scope="session")
 def tree() -> Taxonomy:
     return from_yaml(TREE)
@@ -86,3 +99,51 @@ def letters() -> Callable[[int], list[Example]]:
         return written
 
     return write
+
+
+@pytest.fixture
+def client(desk: Desk, key_for: Callable[[Role], str], neighbours: None) -> Iterator[TestClient]:
+    """The room alone, with an admin key."""
+    app = http.application(desk, [rooms.router("classify")])
+    with TestClient(app, headers={"Authorization": f"Bearer {key_for('admin')}"}) as client:
+        yield client
+
+
+@pytest.fixture
+def neighbours(engine: Engine) -> None:
+    """The views of the other rooms, as tables of that shape; and this room's handlers, registered."""
+    rooms.open_handlers("classify")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DROP SCHEMA IF EXISTS ingest CASCADE; DROP SCHEMA IF EXISTS review CASCADE;"
+                "DROP SCHEMA IF EXISTS train CASCADE; CREATE SCHEMA ingest; CREATE SCHEMA review; CREATE SCHEMA train;"
+                "CREATE TABLE ingest.published_readings (document_id text, reading_key text);"
+                "CREATE TABLE review.published_labels (id text, workspace_id text, document_id text, task text,"
+                " name text, path text[], value jsonb, evidence jsonb, author text, created_at timestamptz,"
+                " audit boolean);"
+                "CREATE TABLE train.published_runs (id text, workspace_id text, role text, snapshot_key text,"
+                " promote boolean, parameters jsonb)"
+            )
+        )
+
+
+@pytest.fixture
+def read(engine: Engine, store: FolderStore, workspace: str, neighbours: None) -> Callable[[str], str]:
+    """Makes a document with that text, as ingest leaves it; its id."""
+
+    def make(content: str) -> str:
+        document = ledger.new_id("doc")
+        reading = Reading(
+            text=content, pages=[Page(1, 0, 0, 0, len(content), [])], media_type="text/plain", language=None
+        )
+        key = store.put(workspace, "readings", encode(reading)).key
+        with engine.begin() as connection:
+            ledger.add_documents(connection, [{"id": document, "workspace_id": workspace, "name": "letter.txt"}])
+            connection.execute(
+                text("INSERT INTO ingest.published_readings VALUES (:document, :key)"),
+                {"document": document, "key": key},
+            )
+        return document
+
+    return make
