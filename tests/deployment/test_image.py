@@ -19,6 +19,23 @@ from services.rooms import SERVICES
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+#: Opens a service in a fresh Python that finds no module of `foreign`.
+OPEN = """
+import sys
+root, packages, foreign, service = sys.argv[1:]
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in foreign.split(","):
+            raise ModuleNotFoundError(f"{name} is not in this image", name=name)
+
+sys.path[:0] = [root, packages]
+sys.meta_path.insert(0, Absent())
+import services.cli.main
+from services import rooms
+rooms.open_handlers(service)
+rooms.router(service)
+"""
 
 
 def test_the_files_that_the_image_copies_are_let_through_and_nothing_else_is():
@@ -85,14 +102,6 @@ def test_a_service_opens_with_its_own_files_and_its_own_extra_alone(service, ext
         for module, names in metadata.packages_distributions().items()
         if not {canonicalize_name(name) for name in names} & allowed
     ]
-    program = (
-        "import sys, warnings; root, packages, foreign, service = sys.argv[1:]\n"
-        "sys.path[:0] = [root, packages]\n"
-        "sys.modules.update(dict.fromkeys(foreign.split(',')))\n"
-        "import services.cli.main\n"
-        "from services import rooms\n"
-        "rooms.open_handlers(service); rooms.router(service)\n"
-    )
     # -S: the checkout that is installed for development must not be seen.
     done = subprocess.run(
         [
@@ -100,7 +109,7 @@ def test_a_service_opens_with_its_own_files_and_its_own_extra_alone(service, ext
             "-I",
             "-S",
             "-c",
-            program,
+            OPEN,
             tmp_path,
             sysconfig.get_path("purelib"),
             ",".join(foreign),
