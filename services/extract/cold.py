@@ -21,9 +21,8 @@ ENOUGH = 0.55
 _TOTAL = NAMES.index("anchor")
 _CODE_CONCEPTS = {"iban": frozenset({"iban"}), "bic": frozenset({"bic"}), "vat": frozenset({"tax"})}
 #: Lower-case words inside of names.
-_PARTICLES = frozenset(
-    {"de", "da", "van", "von", "der", "den", "du", "la", "le", "et", "und", "and", "of", "&", "s.à", "r.l."}
-)
+_LOWER = "de da van von der den du la le et und and of & s.à r.l. s.àr.l."
+_PARTICLES = frozenset(_LOWER.split())
 _POSTCODE = re.compile(r"(?<!\d)(?:[A-Z]{1,2}-)?\d{4,5}(?!\d)")
 
 

@@ -196,7 +196,7 @@ def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Label
     names = row_names([model_key(rival.field) for rival in rivals])
     boosters = tuple(_boosted(stacked, fold_of_row != fold, names) for fold in range(_FOLDS))
     scored = [
-        (places[place], boosters[task.folds[place]].predict(rows[place], raw_score=True))
+        (places[place], boosters[task.folds[place]].predict(rows[place], raw_score=True, num_threads=1))
         if len(places[place])
         else (places[place], np.zeros(0))
         for place in range(len(task.documents))

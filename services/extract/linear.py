@@ -28,9 +28,14 @@ def fit_weights(words: csr_matrix, right: NDArray[np.int8], weight: NDArray[np.f
     """WIDTH weights and, last, the bias; all zeros where only one class is there to learn from."""
     if len(np.unique(right[weight > 0])) < 2:
         return np.zeros(WIDTH + 1, dtype=np.float32)
+    # The solver's time goes with the number of columns, and almost all of the WIDTH are empty.
+    used = np.unique(words.indices)
     model = LogisticRegression(C=_C, solver="liblinear", max_iter=200, random_state=0)
-    model.fit(words, right, sample_weight=weight)
-    return np.concatenate([model.coef_[0], model.intercept_]).astype(np.float32)
+    model.fit(words[:, used], right, sample_weight=weight)
+    weights = np.zeros(WIDTH + 1, dtype=np.float32)
+    weights[used] = model.coef_[0]
+    weights[-1] = model.intercept_[0]
+    return weights
 
 
 def logits(words: csr_matrix, weights: NDArray[np.float32]) -> NDArray[np.float32]:

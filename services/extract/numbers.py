@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-_SPACES = "   \u2009"
+_SPACES = " \u00a0\u2009\u202f"
 _APOSTROPHES = "'’"
 #: Thousands with one repeated mark, then the decimals; or plain digits and decimals; or bare decimals.
 _NUMBER = re.compile(
@@ -28,7 +28,7 @@ _CURRENCY_WORDS = {"EURO": "EUR", "EUROS": "EUR", "FRANKEN": "CHF", "SFR": "CHF"
 _CODES = "EUR USD GBP CHF JPY CAD AUD NZD DKK SEK NOK PLN CZK HUF RON BGN MYR SGD HKD CNY INR BRL ZAR TRY"
 _CURRENCY_CODES = frozenset(_CODES.split())
 _CURRENCY = re.compile(
-    r"US\$|[€$£¥]|(?<![A-Za-z])(?:" + "|".join(sorted(_CURRENCY_CODES)) + r")(?![a-z])"
+    r"US\$|[€$£¥]|(?<![A-Za-z])(?:" + "|".join(sorted(_CURRENCY_CODES)) + r")(?![A-Za-z])"
     r"|(?<![A-Za-z])RM(?![A-Za-z])|\b(?:[Ee]uros?|EUROS?|Franken|SFr|Fr\.|[Dd]ollars)(?!\w)"
 )
 

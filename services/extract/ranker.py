@@ -105,7 +105,7 @@ class Ranker:
         rivals = self._rival_scores(pool, model)
         places = linear.shortlist(scores, SHORTLIST)
         rows = second_stage_rows(pool, field, scores, rivals, places)
-        final = np.mean([booster.predict(rows, raw_score=True) for booster in model.boosters], axis=0)
+        final = np.mean([booster.predict(rows, raw_score=True, num_threads=1) for booster in model.boosters], axis=0)
         return self._chosen(pool, places, final, field, model)
 
     def _rival_scores(self, pool: Pool, model: FieldModel) -> NDArray[np.float32]:
