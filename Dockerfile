@@ -25,12 +25,12 @@ RUN test -n "${SERVICE}" \
 FROM ${BASE}
 ARG SERVICE
 # Only ingest reads scans (tesseract with the four languages) and strangers' files (bubblewrap walls its readers in
-# where the host lets a container make namespaces), and only extract's ranker needs OpenMP.
+# where the host lets a container make namespaces), and only chat's and extract's rankers need OpenMP.
 # Debian keeps one version of a package per release, so a pin here would only break the build on a security update.
 # hadolint ignore=DL3008
 RUN case "${SERVICE}" in \
       ingest) set -- bubblewrap tesseract-ocr tesseract-ocr-fra tesseract-ocr-deu tesseract-ocr-eng tesseract-ocr-ltz ;; \
-      extract) set -- libgomp1 ;; \
+      chat|extract) set -- libgomp1 ;; \
       *) set -- ;; \
     esac \
  && if [ "$#" -gt 0 ]; then \

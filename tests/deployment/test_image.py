@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -120,3 +121,23 @@ def test_a_service_opens_with_its_own_files_and_its_own_extra_alone(service, ext
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_imports_later_only_what_its_extra_installs(service, extras):
+    """Some imports wait inside functions because they are slow; the image must have those too."""
+    # Fine-tuning runs as a job on a GPU node, from an environment of its own.
+    later = extras["train-gpu"] if service == "train" else []
+    allowed = {"dossier"} | _installed([*extras[""], *extras[service], *extras["cli"], *later], extras)
+    distributions = metadata.packages_distributions()
+    missing = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for path in (ROOT / "services" / service).rglob("*.py")
+        if path.stem not in ("bench", "evaluate")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if (makers := distributions.get(name.partition(".")[0]))
+        if not {canonicalize_name(maker) for maker in makers} & allowed
+    ]
+    assert not missing, f"not in the extra {service!r}: {missing}"
