@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,18 @@ from shared.desk import Desk
 from shared.jobs import Settle
 from shared.registry import Version
 from shared.store import FolderStore
+
+NEEDED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+if MISSING and os.environ.get("CI"):
+    raise RuntimeError(f"CI must test the fine-tuning; not installed: {', '.join(MISSING)}")
+
+
+@pytest.fixture(scope="session")
+def fine_tuning() -> None:
+    """Asked for by every test that needs the extra."""
+    if MISSING:
+        pytest.skip(f"the extra 'train-gpu' is not installed: {', '.join(MISSING)}")
 
 
 @pytest.fixture
@@ -87,3 +102,31 @@ def settle(desk: Desk, workspace: str) -> Callable[[str, str], None]:
         queues.run(desk, held)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def base(fine_tuning: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama with random weights, large enough for whole NF4 blocks."""
+    from services.train.tiny import Shape, write_base
+
+    texts = [json.dumps(record) for record in _records(30)]
+    shape = Shape(vocabulary=400, hidden=128, layers=2, heads=2, context=256)
+    return write_base(texts, tmp_path_factory.mktemp("base"), shape, seconds=0)
+
+
+@pytest.fixture
+def records() -> list[dict[str, Any]]:
+    """Twelve instructions of one turn."""
+    return _records(12)
+
+
+def _records(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": f"Police Nr. {4711 + number}, Betrag {number},50 EUR"},
+                {"role": "assistant", "content": json.dumps({"amount": f"{number}.50"})},
+            ]
+        }
+        for number in range(count)
+    ]

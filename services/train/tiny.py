@@ -1,0 +1,158 @@
+"""A small base model made here: a tokenizer of its own and a Llama that learned to continue the given texts.
+
+    python -m services.train.tiny --texts FILE… --out FOLDER
+
+It exists so that the whole loop (tune, merge, judge, serve) is real on any machine without a download. It writes
+plausible fragments and knows nothing: never present it as more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from shared.errors import Refused
+
+BEGIN, END, PAD = "<s>", "</s>", "<pad>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+#: One turn is `<|role|>content</s>`: it only ever appends, so that a longer conversation begins with the shorter one.
+TEMPLATE = (
+    "<s>{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '</s>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large; the default has about 8 million parameters."""
+
+    vocabulary: int = 8192
+    hidden: int = 256
+    layers: int = 6
+    heads: int = 4
+    context: int = 2048
+
+
+def tokenizer_from(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE (any text can be written) learned from `texts`, at most `vocabulary` tokens."""
+    learned = ByteLevelBPETokenizer()
+    learned.train_from_iterator(
+        texts, vocab_size=vocabulary, special_tokens=[BEGIN, END, PAD, *ROLES], show_progress=False
+    )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=learned._tokenizer,
+        bos_token=BEGIN,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=list(ROLES),
+        model_max_length=context,
+        chat_template=TEMPLATE,
+    )
+
+
+def untrained(tokenizer: Any, shape: Shape, seed: int) -> LlamaForCausalLM:
+    """A Llama of that shape with random weights, the same for the same seed."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=math.ceil(len(tokenizer) / 64) * 64,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.hidden * 2,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=max(shape.heads // 2, 1),
+        max_position_embeddings=shape.context,
+        bos_token_id=tokenizer.convert_tokens_to_ids(BEGIN),
+        eos_token_id=tokenizer.convert_tokens_to_ids(END),
+        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+        tie_word_embeddings=True,
+    )
+    return LlamaForCausalLM(config)
+
+
+def write_base(
+    texts: Sequence[str],
+    out: Path,
+    shape: Shape = Shape(),
+    *,
+    seconds: float,
+    seed: int = 0,
+    report: Callable[[dict[str, Any]], None] = lambda measured: None,
+) -> Path:
+    """Learn a tokenizer and a model from `texts` for about `seconds` (0: random weights) and write both to `out`.
+
+    Raises Refused where there are no texts.
+    """
+    if not texts:
+        raise Refused("There are no texts to learn a language from.", action="Name at least one text file.")
+    tokenizer = tokenizer_from(texts, shape.vocabulary, shape.context)
+    model = untrained(tokenizer, shape, seed)
+    ids = [token for text in texts for token in (*tokenizer(text).input_ids, tokenizer.eos_token_id)]
+    if seconds:
+        _pretrain(model, torch.tensor(ids), seconds, seed, report)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out
+
+
+def _pretrain(
+    model: Any,
+    stream: torch.Tensor,
+    seconds: float,
+    seed: int,
+    report: Callable[[dict[str, Any]], None],
+    window: int = 256,
+    rows: int = 8,
+    rate: float = 1e-3,
+) -> None:
+    """Predict the next token of random windows of `stream`; the learning rate falls as a cosine over the time."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
+    random = torch.Generator().manual_seed(seed)
+    window = min(window, len(stream) - 1)
+    began, step = time.monotonic(), 0
+    model.train()
+    while (passed := (time.monotonic() - began) / seconds) < 1:
+        starts = torch.randint(0, len(stream) - window, (rows,), generator=random)
+        batch = torch.stack([stream[start : start + window + 1] for start in starts])
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 50) * (0.05 + 0.95 * (1 + math.cos(math.pi * passed)) / 2)
+        logits = model(input_ids=batch[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        if step % 20 == 0:
+            report({"step": step, "loss": loss.item(), "passed": passed})
+    model.eval()
+
+
+def main() -> None:
+    """Read the command line, write the base."""
+    parser = argparse.ArgumentParser(prog="python -m services.train.tiny", description=__doc__)
+    parser.add_argument("--texts", type=Path, nargs="+", required=True, help="UTF-8 text files, one document each")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    texts = [path.read_text() for path in arguments.texts]
+    write_base(
+        texts,
+        arguments.out,
+        seconds=60 * arguments.minutes,
+        seed=arguments.seed,
+        report=lambda line: print(line),  # noqa: T201
+    )
+
+
+if __name__ == "__main__":
+    main()
