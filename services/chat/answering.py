@@ -10,15 +10,17 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from services.chat.calculating import Calculation, calculated
 from services.chat.citations import NOT_FOUND, Citation, CitationStream, cited
 from services.chat.questions import language_of
-from services.chat.reader import MOST_PASSAGES, best_pieces, model_name
-from services.chat.retrieval import Question, Ranked, Statistics
+from services.chat.reader import MOST_PASSAGES, Piece, best_pieces, likeness_to, model_name
+from services.chat.retrieval import Passage, Question, Ranked, SentenceEncoder, Statistics
+from services.chat.tabular import Span
 from shared.documents import Reading
 from shared.generation import Generator, Message
 
 #: Below this the passages have too little to do with the question (docs/measurements/answer.md, "Abstention").
-LEAST_SUPPORT = 0.3
+LEAST_SUPPORT = 0.24
 #: A piece of at most this many words is shown with the sentence it stands in.
 SHORT_WORDS = 12
 #: The most passages a prompt holds, and the most tokens of a generated answer.
@@ -68,38 +70,92 @@ def abstention(question: str, engine: str, model: str) -> Answer:
 
 
 def extracted(
-    question: Question, found: Sequence[Ranked], readings: dict[str, Reading], statistics: Statistics
+    question: Question,
+    found: Sequence[Ranked],
+    readings: dict[str, Reading],
+    statistics: Statistics,
+    encoder: SentenceEncoder,
 ) -> Answer:
     """The piece of the passages that answers best, quoted exactly, with the sentence around it.
 
-    `readings` has the documents of the first `MOST_PASSAGES` passages.
+    A question for a change, an average or a sum of figures in a row gets the result and the row. `readings` has the
+    documents of the first `MOST_PASSAGES` passages.
     """
     near = found[:MOST_PASSAGES]
     if support(near) < LEAST_SUPPORT:
         return abstention(question.text, "extractive", model_name())
     texts = [readings[one.passage.document].text for one in near]
-    pieces = best_pieces(question, near, texts, statistics)
+    calculation = calculated(question, near, texts, statistics)
+    if calculation is not None:
+        return _calculation_shown(calculation, question.text, near, readings)
+    pieces = best_pieces(question, near, texts, statistics, likeness_to(question.text, encoder))
     if not pieces:
         return abstention(question.text, "extractive", model_name())
-    piece = pieces[0].piece
-    passage = near[piece.rank].passage
-    text = texts[piece.rank]
-    answer = Answer("extractive", model_name(), short=text[piece.start : piece.end])
-    spans = [(piece.start, piece.end)]
-    if len(answer.short.split()) <= SHORT_WORDS and (piece.start, piece.end) != piece.sentence:
-        spans.append(piece.sentence)
-    for start, end in spans:
-        answer.content += "\n\n" if answer.content else ""
-        opening, closing = (
-            _MARKS[language_of(question.text)].split("{}") if (start, end) == piece.sentence else ("", "")
-        )
-        answer.content += opening
-        begin = len(answer.content)
-        answer.content += text[start:end]
-        reading = readings[passage.document]
-        answer.citations.append(cited(reading, passage.document, passage.name, start, end, begin, len(answer.content)))
-        answer.content += closing
+    return _piece_shown(pieces[0].piece, question.text, near, readings)
+
+
+def _piece_shown(piece: Piece, question: str, near: Sequence[Ranked], readings: dict[str, Reading]) -> Answer:
+    """A piece as an answer: alone where it is long, else with its sentence in quotation marks below."""
+    writer = _Writer(near[piece.rank].passage, readings)
+    answer = Answer("extractive", model_name(), short=writer.reading.text[piece.start : piece.end])
+    whole = (piece.start, piece.end) == piece.sentence
+    opening, closing = _MARKS[language_of(question)].split("{}")
+    if not whole:
+        writer.quote((piece.start, piece.end))
+    if whole or len(answer.short.split()) <= SHORT_WORDS:
+        writer.write("" if whole else "\n\n")
+        writer.write(opening)
+        writer.quote(piece.sentence)
+        writer.write(closing)
+    answer.content, answer.citations = writer.content, writer.citations
     return answer
+
+
+def _calculation_shown(
+    calculation: Calculation, question: str, near: Sequence[Ranked], readings: dict[str, Reading]
+) -> Answer:
+    """A result, how it was computed, and the row with the figures, each of them cited."""
+    writer = _Writer(near[calculation.rank].passage, readings)
+    opening, closing = _MARKS[language_of(question)].split("{}")
+    writer.write(f"{calculation.result} = {calculation.formula}\n\n{opening}")
+    row_starts = len(writer.content)
+    writer.quote(calculation.row)
+    for start, end in calculation.figures:
+        writer.cite((start, end), row_starts + start - calculation.row[0])
+    writer.write(closing)
+    return Answer("extractive", model_name(), writer.content, calculation.result, citations=writer.citations)
+
+
+class _Writer:
+    """Composes a content out of quotes of one document and words between them."""
+
+    def __init__(self, passage: Passage, readings: dict[str, Reading]) -> None:
+        self.passage = passage
+        self.reading = readings[passage.document]
+        self.content = ""
+        self.citations: list[Citation] = []
+
+    def write(self, words: str) -> None:
+        self.content += words
+
+    def quote(self, span: Span) -> None:
+        self.cite(span, len(self.content))
+        self.content += self.reading.text[slice(*span)]
+
+    def cite(self, span: Span, content_start: int) -> None:
+        """Back the content from `content_start` on, as long as the quote, by the document's text at `span`."""
+        start, end = span
+        self.citations.append(
+            cited(
+                self.reading,
+                self.passage.document,
+                self.passage.name,
+                start,
+                end,
+                content_start,
+                content_start + end - start,
+            )
+        )
 
 
 _RULES = """You answer questions about documents.

@@ -270,7 +270,7 @@ def _answered(
         except (Unavailable, Refused):
             if begun or asked.model == "generated":
                 raise
-    quoted = extracted(question, found, readings, statistics)
+    quoted = extracted(question, found, readings, statistics, encoder(desk.cache))
     yield from re.findall(r"\S*\s+|\S+", quoted.content)
     yield quoted
 

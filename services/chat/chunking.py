@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.chat.sentences import Span, sentences
+from services.chat.sentences import sentences
+from services.chat.tabular import Span
 from shared.documents import Page, Reading
 
 #: A chunk is closed at the first paragraph's end after this many characters …

@@ -82,7 +82,7 @@ class CitationStream:
         yield from self._let_through("", last=True)
 
     def _let_through(self, piece: str, *, last: bool = False) -> Iterator[str]:
-        self._held += piece
+        self._held = "" if self.not_found else self._held + piece
         while self._held:
             start = self._held.lstrip()
             if not self.content and NOT_FOUND.startswith(start[: len(NOT_FOUND)]):

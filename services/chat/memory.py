@@ -10,15 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.chat.chunking import MOST_TOKENS, Chunk, chunks
-from services.chat.retrieval import Passage, Statistics
+from services.chat.retrieval import Passage, SentenceEncoder, Statistics, Vectors
 from services.chat.terms import terms
 from shared.documents import Reading
-from shared.encoder import Encoder
-
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Indexed:
     vectors: Vectors
 
 
-def indexed(name: str, reading: Reading, encoder: Encoder) -> Indexed:
+def indexed(name: str, reading: Reading, encoder: SentenceEncoder) -> Indexed:
     """Index one document."""
     cut = chunks(reading)
     found = [terms(chunk.text, reading.language) for chunk in cut]

@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,18 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.chat.questions import KINDS, Kind, kind_of
-from services.chat.retrieval import Question, Ranked, Statistics
-from services.chat.sentences import Span, sentences
+from services.chat.retrieval import Question, Ranked, SentenceEncoder, Statistics
+from services.chat.sentences import sentences
 from services.chat.spans import Token, pieces, tokens_of
-from services.chat.tabular import cells, heads, is_row
+from services.chat.tabular import Span, cells, heads, is_row
 from services.chat.terms import grams, stem, stop_words, terms
 
 MODEL = Path(__file__).parent / "reader.txt"
 #: Passages and sentences that are read closely.
 MOST_PASSAGES = 6
 MOST_SENTENCES = 12
+#: Word pieces of a sentence that its vector sees.
+SENTENCE_TOKENS = 96
 
 Matrix = NDArray[np.float64]
+#: Sentences in, their cosines with the question out.
+Likeness = Callable[[list[str]], Sequence[float]]
 
 _YEAR = re.compile(r"\b(?:1[0-9]|20)\d\d\b")
 _DATE = re.compile(
@@ -81,13 +85,15 @@ class Reading:
 
 
 def best_pieces(
-    question: Question, found: Sequence[Ranked], texts: Sequence[str], statistics: Statistics
+    question: Question, found: Sequence[Ranked], texts: Sequence[str], statistics: Statistics, likeness: Likeness
 ) -> list[Reading]:
     """All candidate pieces, best first; `texts[i]` is the whole text of the document of `found[i]`.
 
+    `likeness` gives the cosines between the question and some sentences.
+
     [] where no passage has any word.
     """
-    candidates, matrix = seen(question, found, texts, statistics)
+    candidates, matrix = seen(question, found, texts, statistics, likeness)
     if not candidates:
         return []
     scores = _model().predict(with_kind(matrix, kind_of(question.text)), num_threads=1)
@@ -95,6 +101,16 @@ def best_pieces(
     shares /= shares.sum()
     order = np.argsort(-scores, kind="stable")
     return [Reading(candidates[place], float(scores[place]), float(shares[place])) for place in order]
+
+
+def likeness_to(question: str, encoder: SentenceEncoder) -> Likeness:
+    """How near sentences are in meaning to a question; computed when asked for."""
+
+    def cosines(texts: list[str]) -> Sequence[float]:
+        vectors = encoder.encode([question, *texts], SENTENCE_TOKENS)
+        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+
+    return cosines
 
 
 @cache
@@ -121,7 +137,7 @@ def with_kind(matrix: Matrix, kind: Kind) -> Matrix:
 
 
 def seen(
-    question: Question, found: Sequence[Ranked], texts: Sequence[str], statistics: Statistics
+    question: Question, found: Sequence[Ranked], texts: Sequence[str], statistics: Statistics, likeness: Likeness
 ) -> tuple[list[Piece], Matrix]:
     """Every candidate piece with its features, shape (pieces, len(FEATURES))."""
     near: list[_Sentence] = []
@@ -129,7 +145,13 @@ def seen(
         passage = one.passage
         for span in sentences(text, passage.start, passage.end):
             near.append(_Sentence(question, one, rank, text, span, statistics))
+    alike = likeness([one.text[slice(*one.span)] for one in near]) if near else []
+    for sentence, cosine in zip(near, alike, strict=True):
+        sentence.similarity = float(cosine)
     near.sort(key=lambda sentence: -sentence.worth)
+    order = sorted(range(len(near)), key=lambda place: -near[place].similarity)
+    for place, number in enumerate(order):
+        near[number].similarity_rank = place
     candidates: list[Piece] = []
     rows: list[list[float]] = []
     for place, sentence in enumerate(near[:MOST_SENTENCES]):
@@ -142,7 +164,8 @@ def seen(
 #: What is looked at in a piece; the order is that of the columns.
 FEATURES = (
     # of the sentence
-    "coverage", "passage_coverage", "passage_score", "first_passage", "first_sentence", "sentence_rank", "row",
+    "coverage", "passage_coverage", "passage_score", "first_passage", "first_sentence", "sentence_rank",
+    "similarity", "similarity_rank", "similarity_first", "row",
     # of the piece in the sentence
     "whole", "words", "log_words", "words_1", "words_2", "words_3_4", "words_5_8", "words_9_20", "words_21",
     "place", "begins", "ends", "overlap", "all_overlap", "near", "adjacent_left", "adjacent_right", "repeats",
@@ -179,7 +202,13 @@ class _Sentence:
         self.row = is_row(text, span)
         label = cells(text, span)[0] if self.row else span
         self.label = self._coverage_of(text[slice(*label)]) if self.row else 0.0
-        self.worth = self.coverage + 0.3 * found.coverage + 0.2 * found.score
+        self.similarity = 0.0
+        self.similarity_rank = 0
+
+    @property
+    def worth(self) -> float:
+        """By how much this sentence deserves to be read before others."""
+        return self.coverage + self.similarity + 0.3 * self.found.coverage + 0.2 * self.found.score
 
     def _met(self, token: Token) -> str | None:
         """The question's term that a token stands for, compounds included; None where it stands for none."""
@@ -208,7 +237,8 @@ class _Sentence:
         """Every piece of the sentence with its features; `place` is the sentence's among those read."""
         common = [
             self.coverage, self.found.coverage, self.found.score, float(self.rank == 0), float(place == 0),
-            1 / (1 + place), float(self.row),
+            1 / (1 + place), self.similarity, 1 / (1 + self.similarity_rank), float(self.similarity_rank == 0),
+            float(self.row),
         ]  # fmt: skip
         if self.row:
             return self._cell_pieces(common)

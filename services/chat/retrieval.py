@@ -14,13 +14,29 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.chat.terms import LANGUAGES, terms
 
 #: BM25's saturation of repeated words and its punishment of long passages; the usual values.
 K1, B = 1.2, 0.75
+#: How many candidates each side (words, vectors) brings; the ranking looks at their union.
+CANDIDATES = 100
 #: What a cosine of 1 weighs beside the best BM25 score.
 SIMILARITY_WEIGHT = 0.5
+
+
+Vectors = NDArray[np.float32]
+
+
+class SentenceEncoder(Protocol):
+    """What is needed of `shared.encoder.Encoder`."""
+
+    def encode(self, texts: list[str], max_tokens: int = 256) -> Vectors:
+        """One unit vector for each text."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-#: A half-open pair of character offsets.
-Span = tuple[int, int]
+from services.chat.tabular import Span, is_row
 
 _ABBREVIATIONS = frozenset(
     (  # noqa: SIM905 - one word per line would be a page
@@ -25,7 +24,7 @@ _ABBREVIATIONS = frozenset(
 )
 _MONTHS = "januar|jänner|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember|jahrhundert"
 #: A possible end: closing punctuation, quotes or brackets after it, then white space.
-_STOP = re.compile(r"[.!?…]+[\"'»”’)\]]*(?=\s)")
+_STOP = re.compile(r"[.!?…]+(?:[\"'»”’)\]]|[ \u00a0\u202f]»)*(?=\s)")
 _ORDINAL = re.compile(r"(?:^|[\s(])\d{1,3}$")
 _LOWER_NEXT = re.compile(r"\s+[a-zà-öø-ÿ,;:)]")
 _MONTH_NEXT = re.compile(rf"\s+(?:{_MONTHS})\b", re.IGNORECASE)
@@ -89,7 +88,9 @@ def _lines(text: str, start: int, end: int) -> list[Span]:
 def _is_wrap(text: str, line: Span, following: Span, width: int) -> bool:
     """Whether the line was broken only because the next word would not have fitted."""
     this, after = text[slice(*line)].strip(), text[slice(*following)].strip()
-    if not this or not after or "\t" in this or "\t" in after or _BULLET.match(after) or this[-1] in ".!?:":
+    if not this or not after or _BULLET.match(after) or this[-1] in ".!?:":
+        return False
+    if is_row(text, line) or is_row(text, following):
         return False
     if this[-1].isalpha() and after[0].islower():
         return True
@@ -100,7 +101,7 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     """Whether this punctuation ends a sentence, and is not that of an abbreviation, an ordinal or an initial."""
     if _LOWER_NEXT.match(text, match.end()):
         return False
-    if match.group().rstrip(_CLOSING) != ".":
+    if match.group().rstrip(_CLOSING).rstrip() != ".":
         return True
     before = text[max(start, match.start() - 12) : match.start()]
     word = before.split()[-1].lstrip("([\"'«“„").lower() if before.split() else ""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.chat.sentences import Span
+from services.chat.tabular import Span
 from services.chat.terms import folded, stop_words
 
 #: The longest piece that is tried beside clauses and whole sentences, in words.
@@ -21,8 +21,8 @@ _SCALE = r"(?:million(?:en|s)?|billion(?:en|s)?|milliards?|thousand|tausend|mill
 _UNIT = r"(?:%|percent|per cent|prozent|pour cent|€|eur|euros?|chf|usd|\$|£|francs?|dollars?)"
 #: A token, or an amount with its sign, scale and unit: `$14.8 billion`, `1.234,56 €`, `(837)`, `45,4 %`.
 TOKEN = re.compile(
-    rf"\(?[-–−]?(?:[$€£]|EUR|USD|CHF)[\u00a0 ]?\(?{_NUMBER}\)?(?:[\u00a0 ]{_SCALE}\b)?|"
-    rf"{_NUMBER}(?:[\u00a0 ]?{_SCALE}\b)?(?:[\u00a0 ]?{_UNIT}(?!\w))?|"
+    rf"\(?[-–−]?(?:[$€£]|EUR|USD|CHF)[\u00a0 ]?\(?{_NUMBER}\)?(?:[\u00a0 ]{_SCALE}(?!\w))?|"
+    rf"{_NUMBER}(?:[\u00a0 ]?{_SCALE}(?!\w))?(?:[\u00a0 ]?{_UNIT}(?!\w))?|"
     r"\w+(?:[-–'’./&]\w+)*|[^\w\s]",
     re.IGNORECASE,
 )

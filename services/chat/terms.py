@@ -17,6 +17,8 @@ from typing import Any
 LANGUAGES = ("en", "de", "fr")
 _SNOWBALL = {"en": "english", "de": "german", "fr": "french"}
 
+#: Characters of a word that count; longer ones are no words.
+LONGEST = 64
 #: Runs of letters and digits, with the signs that hold numbers and identifiers together.
 _TOKEN = re.compile(r"\w+(?:[-./'’,:]\w+)*")
 _PART = re.compile(r"[^\W_]+")
@@ -74,7 +76,7 @@ def terms(text: str, language: str | None) -> list[str]:
         parts = _PART.findall(token)
         found += [term for part in parts if (term := stem(part, language)) not in stops]
         if len(parts) > 1 and any(sign.isdigit() for sign in token):
-            found.append(folded("".join(parts)))
+            found.append(folded("".join(parts))[:LONGEST])
     return found
 
 
@@ -83,8 +85,8 @@ def stem(word: str, language: str | None) -> str:
     """One word as a term: stemmed where the language has a stemmer, folded in any case."""
     stemmer = _stemmer(language)
     if stemmer is None or not word.isalpha():
-        return folded(word)
-    return folded(stemmer.stemWord(word.casefold()))
+        return folded(word)[:LONGEST]
+    return folded(stemmer.stemWord(word.casefold()))[:LONGEST]
 
 
 @cache
