@@ -104,10 +104,11 @@ def test_services_find_the_pods_that_they_are_for(manifests):
         assert len(matching) == 1, name
 
 
-def test_without_a_policy_that_opens_it_nothing_talks_to_anything(manifests):
+def test_without_a_policy_that_opens_it_nothing_talks_to_anything(manifests, request):
     policies = by_kind(manifests, "NetworkPolicy")
-    if not policies:
-        pytest.skip("these values switch the policies off")
+    if "smallest" in request.node.name:
+        assert not policies, "these values switch them off"
+        return
     deny = policies["desk-dossier-deny"]["spec"]
     assert sorted(deny["policyTypes"]) == ["Egress", "Ingress"]
     assert "ingress" not in deny
