@@ -30,7 +30,46 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-ROOT = Path(__file__).parent.parent.parent
+
+TAXONOMY = """
+levels: [category, group, type]
+nodes:
+  - name: Claims
+    description: A customer reports a loss or damage and asks the insurer to pay.
+    children:
+      - name: Motor claims
+        description: Loss or damage that concerns a car.
+        children:
+          - {name: Motor accident, description: "Report of a road traffic accident, a collision between vehicles."}
+          - {name: Glass breakage, description: "Report of a broken windscreen or vehicle window."}
+      - name: Home claims
+        description: Loss or damage to a house or a flat.
+        children:
+          - {name: Water damage, description: "Report of a leak, a burst pipe or flooding at home."}
+  - name: Contracts
+    description: Insurance contracts and changes to them.
+    children:
+      - name: Policies
+        description: The insurance contract itself.
+        children:
+          - {name: Renewal, description: "Request to renew a policy that ends."}
+"""
+
+SCHEMAS = """
+schemas:
+  - name: claim
+    path: [Claims]
+    fields:
+      - {name: policy_number, type: identifier, required: true, anchors: [Policy number]}
+      - {name: policyholder, type: party, required: true, anchors: [Policyholder], description: who holds the contract}
+      - {name: loss_date, type: date, anchors: [Date of loss], description: day of the accident}
+      - {name: claimed_amount, type: amount, anchors: [Estimated amount], description: amount claimed}
+      - {name: witnesses, type: party, many: true, description: people who saw it}
+  - name: motor
+    path: [Claims, Motor claims]
+    fields:
+      - {name: registration, type: identifier, anchors: [Registration], description: number plate of the car}
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -114,12 +153,10 @@ def open_as(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def defined(open_as: Callable[..., Page]) -> None:
-    """The taxonomy and the schemas of the samples."""
+    """A small taxonomy of three levels and the fields of one of its branches."""
     page = open_as("admin", "/login")
-    yaml = {"Content-Type": "application/yaml"}
-    for name in ("taxonomy", "schemas"):
-        content = (ROOT / "samples" / f"{name}.yaml").read_text()
-        response = page.request.put(f"/v1/{name}", data=content, headers=yaml)
+    for name, content in (("taxonomy", TAXONOMY), ("schemas", SCHEMAS)):
+        response = page.request.put(f"/v1/{name}", data=content, headers={"Content-Type": "application/yaml"})
         assert response.ok, response.text()
 
 

@@ -229,6 +229,7 @@ class ReviewDesk {
     const place = evidence && { start: evidence.start, end: evidence.end };
     const shown = {
       value,
+      saving: true,
       author: this.me.name,
       created_at: new Date().toISOString(),
       evidence: evidence?.boxes ? evidence : null,

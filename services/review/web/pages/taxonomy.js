@@ -52,6 +52,11 @@ export async function open(root, { signal, me }) {
         mayEdit && button("Save as new version", save, { tone: "primary", disabled: !changed }),
       ),
     );
+    drawTree();
+    drawForm();
+  }
+
+  function drawTree() {
     show(
       treePlace,
       tree.nodes.length
@@ -64,7 +69,6 @@ export async function open(root, { signal, me }) {
           small: true,
         }),
     );
-    drawForm();
   }
 
   function item(node, depth) {
@@ -115,7 +119,7 @@ export async function open(root, { signal, me }) {
       class: "input",
       value: selected.name,
       disabled: !mayEdit,
-      on: { change: () => rename(name.value) },
+      on: { input: () => rename(name.value) },
     });
     const description = h("textarea", {
       class: "textarea",
@@ -187,9 +191,9 @@ export async function open(root, { signal, me }) {
   }
 
   function rename(words) {
-    selected.name = words.trim() || selected.name;
+    selected.name = words.trim() || "New class";
     touch();
-    draw();
+    drawTree();
   }
 
   function add(parent) {
@@ -229,18 +233,20 @@ export async function open(root, { signal, me }) {
     event.preventDefault();
   }
 
+  /** Show the tree that the server now keeps, its first level open. */
+  function adopt(kept) {
+    tree = kept;
+    changed = false;
+    selected = tree.nodes[0] ?? null;
+    opened.clear();
+    tree.nodes.forEach((node) => opened.add(node));
+    draw();
+  }
+
   function save() {
     return attempt(async () => {
-      tree = await put("/v1/taxonomy", { levels: tree.levels, nodes: tree.nodes });
-      changed = false;
-      selected = tree.nodes[0] ?? null;
-      opened.clear();
-      tree.nodes.forEach((node) => opened.add(node));
-      draw();
-      say(
-        `Saved as version ${tree.version}.`,
-        "Documents are classified by it from now on; retrain under Models to learn the new classes.",
-      );
+      adopt(await put("/v1/taxonomy", { levels: tree.levels, nodes: tree.nodes }));
+      say(`Saved as version ${tree.version}.`, "Learn again under Models, so that the new classes are told apart.");
     });
   }
 
@@ -248,11 +254,8 @@ export async function open(root, { signal, me }) {
     if (!chosen) return null;
     return attempt(async () => {
       const kind = chosen.name.endsWith(".json") ? "application/json" : "application/yaml";
-      tree = await put("/v1/taxonomy", await chosen.text(), { headers: { "Content-Type": kind } });
+      adopt(await put("/v1/taxonomy", await chosen.text(), { headers: { "Content-Type": kind } }));
       file.value = "";
-      changed = false;
-      selected = tree.nodes[0] ?? null;
-      draw();
       say(`Imported as version ${tree.version}.`);
     });
   }

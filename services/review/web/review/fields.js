@@ -160,12 +160,14 @@ export class FieldList {
     const printed = first?.text && first.text !== first.value ? `Printed as “${first.text}”` : null;
     const place = first ? (first.evidence ? `page ${first.evidence.page}` : "no place found on the page") : null;
     const from = [printed, place, first && `found by ${title(first.engine).toLowerCase()}`].filter(Boolean).join(", ");
-    const said = field.label && `${field.label.author}, ${ago(field.label.created_at)}`;
+    const said =
+      field.label &&
+      (field.label.saving ? "Saving …" : `Saved by ${field.label.author}, ${ago(field.label.created_at)}`);
     return h(
       "div",
       { class: "field-more" },
       !field.label && field.doubts.map((doubt) => h("p", { class: "why" }, sentence(doubt.message))),
-      (said || from) && h("p", { class: "from" }, sentence(said ? `Saved by ${said}` : from)),
+      (said || from) && h("p", { class: "from" }, said || sentence(from)),
       this.#options.mayEdit &&
         h(
           "div",
@@ -276,7 +278,7 @@ function valueView(values) {
 }
 
 function mark(field) {
-  if (field.saving) return h("span", { class: "spinner" });
+  if (field.label?.saving) return h("span", { class: "spinner" });
   if (field.label)
     return icon(field.label.value === null ? "ban" : "check", field.label.value === null ? "rejected" : "");
   if (!field.values.length) return null;
