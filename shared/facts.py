@@ -136,13 +136,19 @@ def fields_of(connection: Connection, document: str) -> list[FieldValue]:
 
 
 def labels(
-    connection: Connection, workspace: str, *, task: str | None = None, documents: Sequence[str] | None = None
+    connection: Connection,
+    workspace: str,
+    *,
+    task: str | None = None,
+    documents: Sequence[str] | None = None,
+    audit: bool | None = False,
 ) -> list[Label]:
-    """Current labels of a workspace, oldest first; `documents` None means all of them."""
-    rows = connection.execute(
-        _LABELS,
-        {"workspace": workspace, "task": task, "documents": None if documents is None else list(documents)},
-    )
+    """Current labels of a workspace, oldest first; `documents` None means all of them.
+
+    `audit` False gives those to learn from, True those to measure with, None both.
+    """
+    chosen = {"workspace": workspace, "task": task, "audit": audit}
+    rows = connection.execute(_LABELS, chosen | {"documents": None if documents is None else list(documents)})
     return [
         Label(
             row.id,
