@@ -89,7 +89,7 @@ def current(
 
 @router.put("/taxonomy")
 def replace(
-    taxonomy: Taxonomy = Depends(written), caller: Caller = Depends(admin), desk: Desk = Depends(desk)
+    caller: Caller = Depends(admin), taxonomy: Taxonomy = Depends(written), desk: Desk = Depends(desk)
 ) -> dict[str, Any]:
     """Make a new version; documents whose class it no longer has are classified again."""
     with desk.transaction() as transaction:
@@ -177,7 +177,7 @@ def _kept(transaction: Connection, caller: Caller, taxonomy: Taxonomy) -> dict[s
     if version != before:
         access.record(transaction, caller.workspace, caller.name, "taxonomy.change", f"version {version}")
         astray = tables.astray(transaction, caller.workspace, taxonomy.leaves())
-        queues.send(transaction, caller.workspace, [Classify(document=document) for document in astray])
+        queues.send(transaction, caller.workspace, [Classify(document=document) for document in astray], bulk=True)
     return _shown(version, taxonomy)
 
 
