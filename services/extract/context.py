@@ -50,13 +50,14 @@ class Surroundings:
         return list(dict.fromkeys(found))
 
     def left_words(self, candidate: Candidate) -> list[str]:
-        """Words on the left in the same row, nearest last: of the segment itself, else of the one before it."""
+        """Words on the left in the same row, nearest last.
+
+        Those of the segment itself; where it has at most one ("EUR 12.50"), also those of the segment before it.
+        """
         segment = self.sheet.segments[self.sheet.tokens[candidate.first].segment]
         own = self._keys(segment.first, candidate.first)
-        if own:
-            return own
         number = self.sheet.left_of(self.sheet.tokens[candidate.first].segment)
-        return [] if number is None else self.segment_words(number)
+        return own if len(own) > 1 or number is None else self.segment_words(number) + own
 
     def above_words(self, candidate: Candidate) -> list[str]:
         """Words of the segment above."""

@@ -97,7 +97,8 @@ _KNOWN = frozenset(_WORDS)
 _STOP = (
     "the a an of for in on or and de d l la le les du des et ou en der die das des dem den und oder im in "
     "zur zum fur fuer mit au aux par pour sur with by as is it its this that printed document as ihre ihr "
-    "votre vos notre your our sein seine une un ein eine which where who was be are his her their if any"
+    "votre vos notre your our sein seine une un ein eine which where who was be are his her their if any "
+    "eur euro euros chf usd gbp rm"
 )
 STOP_WORDS = frozenset(_STOP.split())
 
