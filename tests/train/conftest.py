@@ -114,6 +114,12 @@ def base(fine_tuning: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_base(texts, tmp_path_factory.mktemp("base"), shape, seconds=0)
 
 
+@pytest.fixture(scope="session")
+def all_records() -> list[dict[str, Any]]:
+    """Thirty instructions of one turn."""
+    return _records(30)
+
+
 @pytest.fixture
 def records() -> list[dict[str, Any]]:
     """Twelve instructions of one turn."""
