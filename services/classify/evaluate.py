@@ -22,13 +22,16 @@ ReadFile = Callable[[Path], Reading]
 def measure(train: Path | None, test: Path, out: Path, encoder: Embedder, read_file: ReadFile) -> None:
     """Write a prediction to `out` for each record of `test`, having learned from `train`.
 
-    Records are JSON lines with `text`, or `file` relative to their own file. `taxonomy.json` beside the training
+    Records are JSON lines with `text`, or `file` relative to their own file; training records may name their source
+    in `group`. `taxonomy.json` beside the training
     file, or else beside the test file, names classes that have no label; without a training file it is all there is
     to go by. Raises Refused where neither names a class, or a record has no text.
     """
     records = list(_records(train)) if train is not None else []
     examples = [
-        Example(_text(record, train, read_file), accepted_of(record)) for record in records if train is not None
+        Example(_text(record, train, read_file), accepted_of(record), record.get("group"))
+        for record in records
+        if train is not None
     ]
     learned = learn(_taxonomy(train, test, examples), examples, encoder)
     asked = list(_records(test))

@@ -36,10 +36,15 @@ PENALTY_ROWS = 5_000
 
 @dataclass(frozen=True)
 class Example:
-    """A text and what a person said it is: every path in `accepted` is right; () in it means that none fits."""
+    """A text and what a person said it is: every path in `accepted` is right; () in it means that none fits.
+
+    Texts of one `group` come from one source and repeat each other; a new text comes from another. So a group is left
+    out as a whole, and confidence is what it will be on new sources. None is a source of its own.
+    """
 
     text: str
     accepted: tuple[Path, ...]
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def learn(
     vectors = embedder.encode(texts, max_tokens=ENCODER_TOKENS) if vectors is None else vectors[kept]
     rows, lexicon = _rows(texts + names, np.vstack([vectors, embedder.encode(names, max_tokens=ENCODER_TOKENS)]))
     accepted = [[*examples[place].accepted] for place in kept]
-    solved = _solved(tree, rows, accepted)
+    solved = _solved(tree, rows, accepted, _groups([examples[place].group for place in kept]))
     model = Model(
         tree=tree,
         lexicon=lexicon,
@@ -118,7 +123,24 @@ def _halved(rows: Any) -> Any:
     return rows
 
 
-def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]]) -> _Solved:
+def _groups(sources: list[str | None]) -> NDArray[np.intp]:
+    """A number for each row, the same for rows of one source."""
+    numbers: dict[str | int, int] = {}
+    return np.array(
+        [numbers.setdefault(place if source is None else source, len(numbers)) for place, source in enumerate(sources)],
+        np.intp,
+    )
+
+
+def _together(groups: NDArray[np.intp]) -> list[list[int]]:
+    """Places of the rows of each source that has several."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, group in enumerate(groups):
+        places[int(group)].append(place)
+    return [rows for rows in places.values() if len(rows) > 1]
+
+
+def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]], groups: NDArray[np.intp]) -> _Solved:
     count, leaves = len(accepted), len(tree.leaves)
     kernel = mixed(gram(rows.words), gram(rows.letters), rows.vectors @ rows.vectors.T)
     targets, right = tree.targets(accepted)
@@ -126,12 +148,13 @@ def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]]) -> _Solved:
     of_names, _ = tree.targets([[path] for path in tree.leaves])
     wanted = np.vstack([targets, of_names])
     wanted = np.column_stack([wanted, np.concatenate([outside, np.zeros(leaves, bool)]).astype(np.float32)])
-    penalty = _penalty(tree, kernel, wanted, right)
-    coefficients, left_out = fitted(kernel, wanted, penalty)
+    penalty = _penalty(tree, kernel, wanted, right, groups)
+    coefficients, left_out = fitted(kernel, wanted, penalty, _together(groups))
     levels = tree.by_level(left_out[:count])
     weights = fitted_weights(levels, right) if right.any() else default_weights(tree.depth)
     leaf_scores = folded(levels, weights)
-    scope, inside = _scope(leaf_scores, left_out[:count, -1], kernel[:count, :count], outside, right)
+    others = np.where(groups[:, None] == groups, 0, kernel[:count, :count])
+    scope, inside = _scope(leaf_scores, left_out[:count, -1], others, outside, right)
     probabilities = softmax(leaf_scores)
     return _Solved(
         coefficients=np.column_stack([folded(tree.by_level(coefficients), weights), coefficients[:, -1]]),
@@ -144,8 +167,8 @@ def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]]) -> _Solved:
     )
 
 
-def _penalty(tree: Tree, kernel: Floats, wanted: Floats, right: Flags) -> float:
-    """The penalty under which most left-out labels are answered rightly; the middle one where there are none."""
+def _penalty(tree: Tree, kernel: Floats, wanted: Floats, right: Flags, groups: NDArray[np.intp]) -> float:
+    """The penalty under which most left-out labels are answered rightly; the smallest where they are few."""
     told = np.flatnonzero(right.any(axis=1))
     if len(told) < len(tree.leaves):
         return PENALTIES[0]
@@ -155,22 +178,21 @@ def _penalty(tree: Tree, kernel: Floats, wanted: Floats, right: Flags) -> float:
     chosen = np.concatenate([told, names])
     part, part_wanted = kernel[np.ix_(chosen, chosen)], wanted[chosen]
     answered = np.arange(len(told))
+    together = _together(groups[told])
     shares = []
     for penalty in PENALTIES:
-        _, left_out = fitted(part, part_wanted, penalty)
+        _, left_out = fitted(part, part_wanted, penalty, together)
         scores = folded(tree.by_level(left_out[: len(told)]), default_weights(tree.depth))
         shares.append(float(right[told][answered, scores.argmax(axis=1)].mean()))
     return PENALTIES[int(np.argmax(shares))]
 
 
 def _scope(
-    leaf_scores: Floats, outside_scores: Floats, kernel: Floats, outside: NDArray[np.bool_], right: Flags
+    leaf_scores: Floats, outside_scores: Floats, others: Floats, outside: NDArray[np.bool_], right: Flags
 ) -> tuple[Scope | None, NDArray[np.bool_]]:
     told = right.any(axis=1) | outside
     if not told.any():
         return None, np.ones(len(leaf_scores), bool)
-    others = kernel.copy()
-    np.fill_diagonal(others, 0)
     signals = signals_from(leaf_scores, outside_scores, others)
     scope = scope_from(signals[told], ~outside[told])
     return scope, np.ones(len(signals), bool) if scope is None else scope.fits(signals)
@@ -215,7 +237,7 @@ def _metrics(accepted: list[list[Path]], left_out: list[Prediction], given: int,
         "labels": given,
         "labels_used": len(accepted),
         "full_path_accuracy": float(hits.mean()) if len(hits) else None,
-        "method": "left out one by one",
+        "method": "left out source by source",
         "penalty": solved.penalty,
         "level_weights": [round(float(weight), 3) for weight in solved.weights],
     }

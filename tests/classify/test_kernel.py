@@ -26,6 +26,17 @@ def test_left_out_answers_are_those_of_a_model_without_the_row(
         assert np.allclose(left_out[row], kernel[row, rest] @ coefficients, atol=2e-3)
 
 
+def test_rows_of_one_source_are_left_out_together() -> None:
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(9, 3)).astype(np.float32)
+    kernel = np.exp(-((points[:, None] - points[None]) ** 2).sum(-1))
+    targets = rng.normal(size=(9, 2)).astype(np.float32)
+    group, rest = [1, 4, 6], [0, 2, 3, 5, 7, 8]
+    _, left_out = fitted(kernel, targets, 0.3, [group])
+    coefficients, _ = fitted(kernel[np.ix_(rest, rest)], targets[rest], 0.3)
+    assert np.allclose(left_out[group], kernel[np.ix_(group, rest)] @ coefficients, atol=1e-3)
+
+
 def test_a_kernel_that_is_none_is_an_error() -> None:
     with pytest.raises(ValueError, match="positive definite"):
         fitted(np.array([[1, 5], [5, 1]], np.float32), np.zeros((2, 1), np.float32), 0.1)
