@@ -23,7 +23,6 @@ from services.ingest.reading import Request, read
 from shared.documents import Box, Page
 
 
-
 class TrueWord(msgspec.Struct, frozen=True, array_like=True):
     """A word as it was set."""
 
