@@ -7,7 +7,7 @@ is a feature of the learned ranker too. It is no probability.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from services.extract.lexicon import concepts_of, words_in
 from services.extract.schema import FieldSpec
 
 NAMES = ("anchor_left", "anchor_above", "anchor_before", "anchor_inside", "anchor")
+_NOTHING = [0.0] * len(NAMES)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class Labels:
     """What is printed around the candidates of one pool, gathered once for all fields."""
 
     def __init__(self, surroundings: Surroundings, candidates: Sequence[Candidate]) -> None:
-        self._surroundings = surroundings
-        self._candidates = candidates
-        self._around: dict[int, _Around] = {}
+        # No label stands beside a clause.
+        self._around = [
+            None if candidate.kind.startswith("clause") else _around(surroundings, candidate)
+            for candidate in candidates
+        ]
 
-    def rows(self, places: Iterable[int], anchors: FieldAnchors) -> NDArray[np.float32]:
-        """One row of `NAMES` for each candidate in `places`."""
+    def rows(self, anchors: FieldAnchors) -> NDArray[np.float32]:
+        """One row of `NAMES` for each candidate."""
         known: dict[tuple[str, ...], float] = {}
 
         def match(words: tuple[str, ...]) -> float:
@@ -65,13 +68,13 @@ class Labels:
                 known[words] = anchors.match(words)
             return known[words]
 
-        rows = [_row(self._around_of(place), match) for place in places]
+        rows = [_NOTHING if around is None else _row(around, match) for around in self._around]
         return np.array(rows, dtype=np.float32).reshape(-1, len(NAMES))
 
-    def _around_of(self, place: int) -> _Around:
-        if place not in self._around:
-            self._around[place] = _around(self._surroundings, self._candidates[place])
-        return self._around[place]
+
+def _has_label(candidate: Candidate) -> bool:
+    """No label stands beside a clause."""
+    return not candidate.kind.startswith("clause")
 
 
 class _Around(NamedTuple):

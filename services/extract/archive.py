@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from services.extract.calibration import Calibration
-from services.extract.context import WIDTH
+from services.extract.linear import WEIGHTS
 from services.extract.ranker import FieldModel, Measured, Ranker
+from services.extract.schema import FieldSpec
 from services.extract.spelling import Spelling
 
 FORMAT = "dossier-ranker/1"
@@ -45,7 +46,7 @@ def packed(ranker: Ranker) -> bytes:
         fields.append(_described(model))
     members["weights.safetensors"] = save(weights)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    manifest = {"format": FORMAT, "width": WIDTH, "fields": fields, "sha256": digests}
+    manifest = {"format": FORMAT, "width": WEIGHTS, "fields": fields, "sha256": digests}
     members["manifest.json"] = json.dumps(manifest, ensure_ascii=False, sort_keys=True, indent=1).encode()
     return _zipped(members)
 
@@ -58,7 +59,7 @@ def unpacked(content: bytes) -> Ranker:
         manifest = json.loads(members.pop("manifest.json"))
     except (zipfile.BadZipFile, KeyError, ValueError) as wrong:
         raise ValueError(f"these {len(content)} bytes are not a ranker: {wrong}") from wrong
-    if manifest.get("format") != FORMAT or manifest.get("width") != WIDTH:
+    if manifest.get("format") != FORMAT or manifest.get("width") != WEIGHTS:
         raise ValueError(f"the ranker has format {manifest.get('format')!r}; this version reads {FORMAT!r}")
     for name, digest in manifest["sha256"].items():
         if hashlib.sha256(members.get(name, b"")).hexdigest() != digest:
@@ -69,8 +70,7 @@ def unpacked(content: bytes) -> Ranker:
 
 def _described(model: FieldModel) -> dict[str, Any]:
     return {
-        "name": model.name,
-        "type": model.type,
+        "field": model.field.model_dump(mode="json"),
         "pools": list(model.pools),
         "rivals": list(model.rivals),
         "folds": len(model.boosters),
@@ -90,12 +90,11 @@ def _described(model: FieldModel) -> dict[str, Any]:
 def _model(
     number: int, field: dict[str, Any], weights: dict[str, NDArray[Any]], members: dict[str, bytes]
 ) -> FieldModel:
-    dense = np.zeros(WIDTH + 1, dtype=np.float32)
+    dense = np.zeros(WEIGHTS, dtype=np.float32)
     dense[weights[f"{number}.places"]] = weights[f"{number}.values"]
     spelling = field["spelling"]
     return FieldModel(
-        name=field["name"],
-        type=field["type"],
+        field=FieldSpec.model_validate(field["field"]),
         pools=tuple(field["pools"]),
         weights=dense,
         rivals=tuple(field["rivals"]),

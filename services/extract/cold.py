@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from services.extract.anchors import NAMES, FieldAnchors
+from services.extract.anchors import NAMES
 from services.extract.candidates import Candidate, pools_of
 from services.extract.lexicon import concepts_of, known_concepts, words_in
 from services.extract.schema import FieldSpec
@@ -53,8 +53,7 @@ def _cold_pools(field: FieldSpec) -> tuple[str, ...]:
 
 
 def _scores(pool: Pool, field: FieldSpec) -> list[float]:
-    anchors = FieldAnchors.of(field)
-    matched = pool.labels.rows(range(len(pool.candidates)), anchors)[:, _TOTAL]
+    matched = pool.anchored(field)[:, _TOTAL]
     often = Counter(candidate.same for candidate in pool.candidates)
     wanted = concepts_of(words_in(f"{field.name.replace('_', ' ')} {' '.join(field.anchors)}"))
     month_first = any(candidate.kind == "date-mdy" for candidate in pool.candidates) and not any(

@@ -46,7 +46,7 @@ def scored(ranker: Ranker, pairs: Sequence[Mapping[str, str]]) -> dict[str, Any]
         "held_out_fields": len(pairs),
         "held_out_right": round(right / len(pairs), 4) if pairs else None,
         "fields": {
-            model.name: {
+            model.field.name: {
                 "documents": model.measured.documents,
                 "candidate_recall": round(model.measured.ceiling, 4),
                 "f1_out_of_fold": round(model.measured.f1, 4),

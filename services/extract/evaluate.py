@@ -170,7 +170,7 @@ def _predicted(field: FieldSpec, values: Sequence[Value]) -> Any:
 def _reported(ranker: Ranker | None) -> dict[str, dict[str, Any]]:
     models = ranker.models.values() if ranker is not None else ()
     return {
-        model.name: {
+        model.field.name: {
             "documents": model.measured.documents,
             "candidate_recall": round(model.measured.ceiling, 4),
             "f1_out_of_fold": round(model.measured.f1, 4),

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import vstack
 
 from services.extract import linear
 from services.extract.calibration import calibration_inputs, fitted
 from services.extract.candidates import pools_of
-from services.extract.context import WIDTH
 from services.extract.matching import FREE_TYPES, Targets, targets_for
 from services.extract.ranker import (
     SHORTLIST,
@@ -34,7 +33,7 @@ from services.extract.ranker import (
     spelt,
 )
 from services.extract.schema import FieldSpec
-from services.extract.searched import Searched
+from services.extract.searched import Pool, Searched
 from services.extract.spelling import Spelling, learned_spelling
 from services.extract.values import comparable
 
@@ -127,8 +126,8 @@ def _first_stage(wanted: FieldSpec, documents: Sequence[Labelled]) -> _Task | No
     weights = np.stack([_fold_weights(task, documents, fold) for fold in range(_FOLDS)])
     task.weights = weights.mean(axis=0)
     for place, number in enumerate(labelled):
-        words = documents[number].searched.pool(task.pools).words
-        task.scores[number] = linear.logits(words, weights[task.folds[place]])
+        pool = documents[number].searched.pool(task.pools)
+        task.scores[number] = linear.logits(pool.words, pool.anchored(wanted), weights[task.folds[place]])
     return task
 
 
@@ -161,7 +160,7 @@ def _dealt(positive: Sequence[bool]) -> NDArray[np.int64]:
 
 
 def _fold_weights(task: _Task, documents: Sequence[Labelled], fold: int) -> NDArray[np.float32]:
-    words, right, weight = [], [], []
+    words, anchored, right, weight = [], [], [], []
     generator = np.random.default_rng(fold)
     for place, number in enumerate(task.documents):
         target = task.targets[place]
@@ -170,12 +169,16 @@ def _fold_weights(task: _Task, documents: Sequence[Labelled], fold: int) -> NDAr
         usable = np.flatnonzero((target.right == 0) & (target.weight > 0))
         negatives = generator.permutation(usable)[:_FIRST_NEGATIVES]
         rows = np.concatenate([np.flatnonzero(target.right), negatives])
-        words.append(documents[number].searched.pool(task.pools).words[rows])
+        pool = documents[number].searched.pool(task.pools)
+        words.append(pool.words[rows])
+        anchored.append(pool.anchored(task.field)[rows])
         right.append(target.right[rows])
         weight.append(target.weight[rows])
     if not words:
-        return np.zeros(WIDTH + 1, dtype=np.float32)
-    return linear.fit_weights(vstack(words).tocsr(), np.concatenate(right), np.concatenate(weight))
+        return np.zeros(linear.WEIGHTS, dtype=np.float32)
+    return linear.fit_weights(
+        vstack(words).tocsr(), np.concatenate(anchored), np.concatenate(right), np.concatenate(weight)
+    )
 
 
 def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Labelled]) -> FieldModel:
@@ -185,7 +188,7 @@ def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Label
         pool = documents[number].searched.pool(task.pools)
         target, scores = task.targets[place], task.scores[number]
         chosen = linear.shortlist(scores, SHORTLIST)
-        rival_scores = _rival_scores(pool.words, rivals, number)
+        rival_scores = _rival_scores(pool, rivals, number)
         rows.append(second_stage_rows(pool, task.field, scores, rival_scores, chosen))
         right.append(target.right[chosen])
         weight.append(target.weight[chosen])
@@ -213,12 +216,15 @@ def _rivals(task: _Task, tasks: Sequence[_Task]) -> list[_Task]:
     return [other for _, other in others[:_MOST_RIVALS]]
 
 
-def _rival_scores(words: csr_matrix, rivals: Sequence[_Task], number: int) -> NDArray[np.float32]:
+def _rival_scores(pool: Pool, rivals: Sequence[_Task], number: int) -> NDArray[np.float32]:
+    """The rivals' scores of the candidates of document `number`: out of fold where it taught them."""
     columns = [
-        rival.scores[number] if number in rival.scores else linear.logits(words, rival.weights) for rival in rivals
+        rival.scores[number]
+        if number in rival.scores
+        else linear.logits(pool.words, pool.anchored(rival.field), rival.weights)
+        for rival in rivals
     ]
-    rows = words.shape[0]
-    return np.column_stack(columns) if columns else np.zeros((rows, 0), dtype=np.float32)
+    return np.column_stack(columns) if columns else np.zeros((len(pool.candidates), 0), dtype=np.float32)
 
 
 def _boosted(
@@ -279,8 +285,7 @@ def _judged(
     threshold = _best_threshold(chances, right, outcome.values)
     given = chances >= threshold
     return FieldModel(
-        name=task.field.name,
-        type=task.field.type,
+        field=task.field,
         pools=task.pools,
         weights=task.weights,
         rivals=tuple(model_key(rival.field) for rival in rivals),

@@ -10,11 +10,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
+from services.extract import anchors
 from services.extract.candidates import Candidate
 from services.extract.context import WIDTH
+
+#: Weights of one model: a word each, an anchor score each, the bias.
+WEIGHTS = WIDTH + len(anchors.NAMES) + 1
+#: A label that names the field is worth several words: it holds in layouts that nobody has labelled yet.
+_ANCHOR_SCALE = 3.0
 
 #: Columns of `comparison`; then one per rival field and their best.
 NAMES = (
@@ -24,25 +30,30 @@ NAMES = (
 _C = 1.0
 
 
-def fit_weights(words: csr_matrix, right: NDArray[np.int8], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """WIDTH weights and, last, the bias; all zeros where only one class is there to learn from."""
+def fit_weights(
+    words: csr_matrix, anchored: NDArray[np.float32], right: NDArray[np.int8], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """WEIGHTS weights: of the hashed words, of the anchor scores, and the bias.
+
+    All zeros where only one class is there to learn from.
+    """
     if len(np.unique(right[weight > 0])) < 2:
-        return np.zeros(WIDTH + 1, dtype=np.float32)
+        return np.zeros(WEIGHTS, dtype=np.float32)
     # The solver's time goes with the number of columns, and almost all of the WIDTH are empty.
     used = np.unique(words.indices)
     model = LogisticRegression(C=_C, solver="liblinear", max_iter=200, random_state=0)
-    model.fit(words[:, used], right, sample_weight=weight)
-    weights = np.zeros(WIDTH + 1, dtype=np.float32)
-    weights[used] = model.coef_[0]
+    rows = hstack([words[:, used], csr_matrix(anchored * _ANCHOR_SCALE)], format="csr")
+    model.fit(rows, right, sample_weight=weight)
+    weights = np.zeros(WEIGHTS, dtype=np.float32)
+    weights[used] = model.coef_[0][: len(used)]
+    weights[WIDTH:-1] = model.coef_[0][len(used) :] * _ANCHOR_SCALE
     weights[-1] = model.intercept_[0]
     return weights
 
 
-def logits(words: csr_matrix, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The log-odds of each row; `weights` is (WIDTH + 1,) or (WIDTH + 1, models)."""
-    if words.shape[0] == 0:
-        return np.zeros((0, *weights.shape[1:]), dtype=np.float32)
-    return np.asarray(words @ weights[:-1] + weights[-1], dtype=np.float32)
+def logits(words: csr_matrix, anchored: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The log-odds of each candidate, from its hashed words and its anchor scores."""
+    return np.asarray(words @ weights[:WIDTH] + anchored @ weights[WIDTH:-1] + weights[-1], dtype=np.float32)
 
 
 def shortlist(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:

@@ -55,13 +55,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class FieldModel:
-    """What was learned for one field. `rivals` are the fields whose scores the second stage also sees.
+    """What was learned for one field, as it was described then.
 
-    `choose` and `threshold` decide whether a value is given at all, `trust` is the confidence it is given with.
+    `rivals` are the fields whose scores the second stage also sees. `choose` and `threshold` decide whether a value
+    is given at all, `trust` is the confidence it is given with.
     """
 
-    name: str
-    type: str
+    field: FieldSpec
     pools: tuple[str, ...]
     weights: NDArray[np.float32]
     rivals: tuple[str, ...]
@@ -86,7 +86,7 @@ class Ranker:
     """All the field models of a workspace. A field is known by its name and type, whatever schema asks for it."""
 
     def __init__(self, models: Sequence[FieldModel]) -> None:
-        self.models: Mapping[str, FieldModel] = {model_key(model): model for model in models}
+        self.models: Mapping[str, FieldModel] = {model_key(model.field): model for model in models}
 
     def knows(self, field: FieldSpec) -> bool:
         """Whether there is a model for this field."""
@@ -101,18 +101,13 @@ class Ranker:
         pool = searched.pool(model.pools)
         if not pool.candidates:
             return []
-        scores = linear.logits(pool.words, model.weights)
-        rivals = self._rival_scores(pool, model)
+        scores = _first_stage(pool, model)
+        others = [_first_stage(pool, self.models[rival]) for rival in model.rivals]
+        rivals = np.column_stack(others) if others else np.zeros((len(scores), 0), dtype=np.float32)
         places = linear.shortlist(scores, SHORTLIST)
-        rows = second_stage_rows(pool, field, scores, rivals, places)
+        rows = second_stage_rows(pool, model.field, scores, rivals, places)
         final = np.mean([booster.predict(rows, raw_score=True, num_threads=1) for booster in model.boosters], axis=0)
         return self._chosen(pool, places, final, field, model)
-
-    def _rival_scores(self, pool: Pool, model: FieldModel) -> NDArray[np.float32]:
-        if not model.rivals:
-            return np.zeros((len(pool.candidates), 0), dtype=np.float32)
-        weights = np.column_stack([self.models[rival].weights for rival in model.rivals])
-        return linear.logits(pool.words, weights)
 
     def _chosen(
         self, pool: Pool, places: NDArray[np.int64], final: NDArray[np.float64], field: FieldSpec, model: FieldModel
@@ -128,7 +123,11 @@ class Ranker:
         return chosen
 
 
-def model_key(field: FieldSpec | FieldModel) -> str:
+def _first_stage(pool: Pool, model: FieldModel) -> NDArray[np.float32]:
+    return linear.logits(pool.words, pool.anchored(model.field), model.weights)
+
+
+def model_key(field: FieldSpec) -> str:
     """The name under which a field's model is kept."""
     return f"{field.name}/{field.type}"
 
@@ -147,11 +146,10 @@ def second_stage_rows(
 ) -> NDArray[np.float32]:
     """What the second stage sees of the candidates at `places`, a row each."""
     chosen = [int(place) for place in places]
-    named = anchors.FieldAnchors.of(field)
     return np.hstack(
         [
             linear.comparison(pool.candidates, scores, rivals, places),
-            pool.labels.rows(chosen, named),
+            pool.anchored(field)[places],
             pool.numbers.rows(chosen),
         ]
     )

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from services.extract.anchors import Labels
+from services.extract.anchors import FieldAnchors, Labels
 from services.extract.candidates import Candidate, candidates_in
 from services.extract.context import Surroundings, hashed
 from services.extract.features import DocumentFeatures
 from services.extract.layout import sheet_of
+from services.extract.schema import FieldSpec
 from shared.documents import Reading
 
 
@@ -28,10 +31,19 @@ class Pool:
         """Row i is the hashed surroundings of candidate i."""
         return hashed([self.surroundings.strings(candidate) for candidate in self.candidates])
 
+    def anchored(self, field: FieldSpec) -> NDArray[np.float32]:
+        """How well the labels around each candidate name `field`: a row of `anchors.NAMES` each."""
+        if field not in self._anchored:
+            self._anchored[field] = self._labels.rows(FieldAnchors.of(field))
+        return self._anchored[field]
+
     @cached_property
-    def labels(self) -> Labels:
-        """What is printed around the candidates."""
+    def _labels(self) -> Labels:
         return Labels(self.surroundings, self.candidates)
+
+    @cached_property
+    def _anchored(self) -> dict[FieldSpec, NDArray[np.float32]]:
+        return {}
 
     @cached_property
     def numbers(self) -> DocumentFeatures:
