@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,14 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from services import rooms
 from shared import access, http, queues
-from shared.desk import Desk
+from shared.database import engine_from
+from shared.desk import Desk, Silent
+from shared.store import FolderStore
 
 CHROMIUM = shutil.which("chromium")
 #: A browser that stays at home: no updates, no field trials, no first-run traffic.
@@ -91,34 +96,52 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Stack:
-    """A running application; `key(role)` makes an API key."""
+    """A running application at `url`, with a workspace of this test alone; `key(role)` makes a key to it."""
 
     url: str
     key: Callable[[access.Role], str]
 
 
-@pytest.fixture
-def stack(desk: Desk, key_for: Callable[[access.Role], str]) -> Iterator[Stack]:
-    """The application at an address of its own, and a worker that takes every job."""
+@pytest.fixture(scope="session")
+def served(
+    postgres: str, template: str, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Desk]]:
+    """The application at an address of its own, and a worker that takes every job; tests differ by workspace."""
+    owner = create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE browser TEMPLATE {template}"))
+    owner.dispose()
+    engine = engine_from(make_url(postgres).set(database="browser").render_as_string(hide_password=False))
+    desk = Desk(engine, FolderStore(tmp_path_factory.mktemp("store")), Silent(), cache)
     for service in rooms.SERVICES:
         rooms.open_handlers(service)
     app = http.application(desk, [rooms.router(service) for service in rooms.SERVICES])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off"))
-    serving = threading.Thread(target=server.run)
-    serving.start()
     done = threading.Event()
-    working = threading.Thread(target=_work, args=(desk, done))
-    working.start()
-    try:
-        while not server.started:
-            done.wait(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Stack(f"http://127.0.0.1:{port}", key_for)
-    finally:
-        done.set()
-        server.should_exit = True
-        working.join()
-        serving.join()
+    threads = [threading.Thread(target=server.run), threading.Thread(target=_work, args=(desk, done))]
+    for thread in threads:
+        thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", desk
+    done.set()
+    server.should_exit = True
+    for thread in threads:
+        thread.join()
+    engine.dispose()
+
+
+@pytest.fixture
+def stack(served: tuple[str, Desk]) -> Stack:
+    url, desk = served
+    with desk.transaction() as transaction:
+        workspace = access.add_workspace(transaction, "browser test")
+
+    def key(role: access.Role) -> str:
+        with desk.transaction() as transaction:
+            return access.issue(transaction, workspace, f"test {role}", role)[1]
+
+    return Stack(url, key)
 
 
 def _work(desk: Desk, done: threading.Event) -> None:

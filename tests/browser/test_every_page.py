@@ -82,6 +82,8 @@ def test_focus_can_be_seen_and_goes_through_the_page_in_order(open_as, defined):
     seen = []
     for _ in range(24):
         page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            break  # past the last control
         outline, words = page.evaluate(
             "[getComputedStyle(document.activeElement).outlineStyle,"
             " document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent]"
