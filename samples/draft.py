@@ -5,6 +5,7 @@ It knows no layout and no file format, and writes nothing to disk.
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -65,7 +66,7 @@ class Draft:
         country = customer.address.country
         other = people.person(rng, self.language)
         scene = people.address(rng, self.language)
-        street = scene.street.lstrip("0123456789Ab, ") if country != "DE" else scene.street
+        street = re.sub(r"^\d+[Ab]?,? ", "", scene.street)
         self.add("policyholder", customer.name)
         self.add("policy_number", identifiers.policy_number(rng, self.branch))
         self.add("claim_number", identifiers.claim_number(rng, self.day.year))

@@ -13,7 +13,7 @@ import argparse
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -66,24 +66,27 @@ def corpus(seed: int = SEED) -> Iterator[Sample]:
             yield Sample(twin, sample.file, None, {})
 
 
-def make(out: Path, seed: int = SEED) -> int:
-    """Write documents, gold and words under `out`; returns the number of files."""
+def make(out: Path, seed: int = SEED) -> None:
+    """Write all documents of this seed, their gold and their words under `out`."""
+    write(out, corpus(seed))
+
+
+def write(out: Path, samples: Iterable[Sample]) -> None:
+    """Write these documents, their gold and their words under `out`, in place of those of an earlier run."""
     folder = out / "documents"
     folder.mkdir(parents=True, exist_ok=True)
     for earlier in folder.iterdir():
         if OURS.fullmatch(earlier.name):
             earlier.unlink()
-    gold, words, count = [], [], 0
-    for sample in corpus(seed):
+    gold, words = [], []
+    for sample in samples:
         (folder / sample.name).write_bytes(sample.file.content)
-        count += 1
         if sample.gold is not None:
             gold.append(json.dumps(sample.gold, ensure_ascii=False))
             words += [_page_record(sample, number) for number in range(len(sample.file.pages))]
     (out / "gold.jsonl").write_text("\n".join(gold) + "\n", "utf-8")
     packed = gzip.compress(("\n".join(words) + "\n").encode(), mtime=0)
     (out / "words.jsonl.gz").write_bytes(packed)
-    return count
 
 
 def _page_record(sample: Sample, number: int) -> str:

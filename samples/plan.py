@@ -1,7 +1,7 @@
 """Which documents there are: class, language, shape, file format, and which half they belong to.
 
-Four of each leaf, in all three languages, two to learn from and two to measure with; the first and the last of a
-leaf share a language, one in each half. Strays that belong to no class come on top.
+Five of each leaf: one in each language to learn from, two to measure with. Strays that belong to no class come on
+top.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LETTERS: tuple[tuple[Maker, Format], ...] = (
 _FORMS: tuple[tuple[Maker, Format], ...] = (
     (letters.form, "pdf"), (letters.letter, "scan"), (letters.mail, "eml"), (letters.letter, "pdf"),
     (letters.form, "scan"), (letters.letter, "docx"), (letters.mail, "eml"), (letters.form, "pdf"),
-    (letters.form, "scan"), (letters.letter, "html"), (letters.letter, "pdf"),
+    (letters.form, "docx"), (letters.letter, "html"), (letters.letter, "pdf"),
 )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ NAMES = {
 }
 STRAY = "stray"
 STRAYS: tuple[tuple[Language, Format], ...] = (
-    ("fr", "pdf"), ("de", "eml"), ("en", "scan"), ("fr", "docx"), ("de", "pdf"), ("en", "pdf"),
+    ("fr", "pdf"), ("de", "eml"), ("en", "html"), ("fr", "docx"), ("de", "pdf"), ("en", "pdf"),
 )  # fmt: skip
 
 
@@ -107,15 +107,15 @@ def documents(seed: int) -> list[Planned]:
 
 
 def _places() -> list[tuple[int, str, int]]:
-    return [(index, leaf, turn) for index, leaf in enumerate(SHAPES) for turn in range(4)]
+    return [(index, leaf, turn) for index, leaf in enumerate(SHAPES) for turn in range(5)]
 
 
 def _planned(seed: int, index: int, leaf: str, turn: int) -> Planned:
     shapes = SHAPES[leaf]
-    first = 4 * index if len(shapes) > 4 else index
+    first = 5 * index if len(shapes) > 5 else index
     maker, each = shapes[(first + turn) % len(shapes)]
     language = LANGUAGES[(index + turn) % 3]
-    split: Split = "label" if (index + turn) % 2 == 0 else "measure"
+    split: Split = "label" if turn < len(LANGUAGES) else "measure"
     return Planned(leaf, language, maker, each, split, f"{seed}/{leaf}/{turn}")
 
 
