@@ -28,7 +28,9 @@ def main() -> None:
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text("CREATE DATABASE dossier"))
     port = free_port()
-    valkey = subprocess.Popen([get_binary_path(), "--port", str(port), "--save", "", "--dir", folder], stdout=sys.stderr)
+    valkey = subprocess.Popen(
+        [get_binary_path(), "--port", str(port), "--save", "", "--dir", folder], stdout=sys.stderr
+    )
     broker = f"redis://127.0.0.1:{port}/0"
     while True:
         try:
