@@ -20,7 +20,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -98,17 +99,22 @@ def send(connection: Connection, workspace: str, jobs: Iterable[Job], *, bulk: b
 # --- running one job ---------------------------------------------------------------------------------------------
 
 
-def run(desk: Desk, held: Claim) -> None:
-    """Run the handler of a claimed job and settle the outcome in the ledger; raises nothing but bugs of its own."""
+def run(desk: Desk, held: Claim, around: AbstractContextManager[None] | None = None) -> None:
+    """Run the handler of a claimed job and settle the outcome in the ledger; raises nothing but bugs of its own.
+
+    The handler alone, without the bookkeeping, runs inside `around`.
+    """
     handling = HANDLERS[held.job.name]
     with logs.about(job=held.id, document=held.document, name=held.job.name):
         try:
             with Work(held, desk.engine, desk.store, desk.generator, str(desk.cache)) as work:
-                follow = handling.function(held.job, work)
+                with around or nullcontext():
+                    follow = handling.function(held.job, work)
                 sent = ledger.finish(work, follow)
             desk.ring(sent)
         except Fenced:
             log.info("the claim was over before the work was; nothing was written")
+            _forget_connections(desk)
         except Refused as refused:
             log.info("refused: %s", refused.code)
             ledger.fail(desk.engine, held, Reason.of(refused), refused.private)
@@ -116,9 +122,15 @@ def run(desk: Desk, held: Claim) -> None:
             log.warning("infrastructure trouble, the attempt is given back: %s", type(down).__name__)
             ledger.retry(desk.engine, held, repr(down), give_back=True)
         except SoftTimeLimitExceeded:
+            _forget_connections(desk)
             _too_slow(desk, held, handling.soft_time_limit_s)
         except Exception as bug:  # noqa: BLE001  # the one place where a handler's bug becomes a quarantine
             _crashed(desk, held, bug)
+
+
+def _forget_connections(desk: Desk) -> None:
+    """An interruption may have left a connection in the middle of something: none of them is used again."""
+    desk.engine.dispose()
 
 
 def _too_slow(desk: Desk, held: Claim, limit_s: int) -> None:
@@ -242,33 +254,54 @@ class CeleryDoorbell:
 
 
 class _Heart(threading.Thread):
-    """Renews the lease of the job that this process works on; interrupts the work where the claim is over."""
+    """Renews the lease of the job that this process works on; interrupts the work where the claim is over.
+
+    The interruption is a signal that raises Fenced in the main thread, and only while a handler runs there: anywhere
+    else (a commit, a claim) it would tear our own bookkeeping apart.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(daemon=True, name="lease")
         self._engine = engine
         self._held: Claim | None = None
         self._lock = threading.Lock()
+        self._interruptible = False
+        signal.signal(signal.SIGUSR2, self._interrupt)
 
     def run(self) -> None:
         while True:
             time.sleep(LEASE_S / 3)
             with self._lock:
-                if self._held is None:
-                    continue
-                try:
-                    alive = ledger.renew(self._engine, self._held)
-                except (OperationalError, InterfaceError):
-                    continue
-                if not alive:
-                    # Celery turns this signal into SoftTimeLimitExceeded inside the handler; the fence does the rest.
-                    log.info("the claim on %s is over, the work is interrupted", self._held.id)
-                    self._held = None
-                    os.kill(os.getpid(), signal.SIGUSR1)
+                held = self._held
+            if held is None:
+                continue
+            try:
+                alive = ledger.renew(self._engine, held)
+            except (OperationalError, InterfaceError):
+                continue
+            with self._lock:
+                if not alive and self._held is held:
+                    log.info("the claim on %s is over, the work is interrupted", held.id)
+                    os.kill(os.getpid(), signal.SIGUSR2)
 
     def hold(self, held: Claim | None) -> None:
+        """Keep this claim alive from now on; None for nothing."""
         with self._lock:
             self._held = held
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Inside, a claim that is over raises Fenced."""
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False
+
+    def _interrupt(self, *_: object) -> None:
+        if self._interruptible:
+            self._interruptible = False
+            raise Fenced("the claim was over in the middle of the work")
 
 
 def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, concurrency: int, name: str) -> None:
@@ -296,7 +329,7 @@ def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, conc
             return
         process["heart"].hold(held)
         try:
-            run(desk, held)
+            run(desk, held, process["heart"].interruptible())
         except (OperationalError, InterfaceError):
             log.warning("the outcome could not be recorded; the lease will run out")
         except SoftTimeLimitExceeded:
