@@ -15,7 +15,7 @@ LANGUAGES = (
     *("ru", "uk", "el", "tr", "ar", "he", "zh", "ja", "ko"),
 )
 #: Fewer letters than this decide nothing.
-_FEWEST_LETTERS = 20
+_FEWEST_LETTERS = 25
 #: Luxembourgish and German are too close to be told apart in less.
 _FEWEST_FOR_LUXEMBOURGISH = 60
 #: A text tells its language in its first page; the rest only costs.
@@ -24,7 +24,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def language_of(text: str) -> str | None:
-    """ISO 639-1 of `text`, or None where it has fewer than 20 letters."""
+    """ISO 639-1 of `text`, or None where it has fewer than 25 letters."""
     sample = " ".join(_LETTERS.findall(text[: 3 * _SAMPLE_CHARACTERS]))[:_SAMPLE_CHARACTERS]
     if len(sample) < _FEWEST_LETTERS:
         return None

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import olefile  # type: ignore[import-untyped]
 
+from services.ingest.sniffing import kind_of
+
 #: Streams that hold the embedded file as it is.
 _WHOLE = ("CONTENTS", "Package", "Contents")
 
@@ -45,9 +47,7 @@ def _streams(name: str, content: bytes, container: olefile.OleFileIO) -> Iterato
 
 
 def _named(stem: str, content: bytes) -> str:
-    if b"%PDF-" in content[:1024]:
-        return stem + ".pdf"
-    return stem + (".zip" if content.startswith(b"PK\x03\x04") else "")
+    return stem + next(iter(kind_of(content, "").extensions), "")
 
 
 def _native(packed: bytes) -> Iterator[tuple[str, bytes]]:

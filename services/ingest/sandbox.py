@@ -74,6 +74,8 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._owner = os.getpid()
+        #: The most memory that one file's reader has used so far, in bytes.
+        self.peak_bytes = 0
 
     def read(
         self,
@@ -165,6 +167,7 @@ class Sandbox:
                 )
 
     def _report(self, ended: Ended, answer: int) -> Report:
+        self.peak_bytes = max(self.peak_bytes, ended.peak_bytes)
         if ended.signal == signal.SIGXCPU:
             raise Refused("Reading the file took too much processor time.", action="Split the file.", code="too_slow")
         if ended.signal or ended.code:

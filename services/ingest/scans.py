@@ -16,7 +16,8 @@ from services.ingest.pdf import recognised_lines
 _POINTS_PER_INCH = 72.0
 #: Enlarging beyond this only blurs; the recogniser wants capitals of about 30 pixels.
 _LARGEST_SCALE = 3.0
-_SMALLEST_SIDE = 12
+#: Logos, icons and trackers in mails are smaller than this, in pixels; nothing anybody scans is.
+_SMALLEST_SIDE, _SMALLEST_AREA = 60, 30_000
 
 
 def read_pictures(
@@ -33,7 +34,7 @@ def read_pictures(
             points_per_pixel = _POINTS_PER_INCH / dpi
             draft = PageDraft(number, frame.width * points_per_pixel, frame.height * points_per_pixel, [], "none")
             drafts.append(draft)
-            if min(frame.size) < _SMALLEST_SIDE:
+            if min(frame.size) < _SMALLEST_SIDE or frame.width * frame.height < _SMALLEST_AREA:
                 continue
             scale = min(max(ocr.DPI / dpi, 1.0), _LARGEST_SCALE)
             waiting.append((draft, points_per_pixel / scale, pool.submit(_recognise, frame, scale)))
