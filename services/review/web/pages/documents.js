@@ -30,6 +30,7 @@ const STATES = [
 ];
 const LANGUAGES = ["", "fr", "de", "en", "lb"];
 const TYPING_PAUSE_MS = 250;
+const REFRESH_MS = 4000;
 
 export async function open(root, { go, parameters, signal }) {
   document.title = "Documents · Dossier";
@@ -37,6 +38,7 @@ export async function open(root, { go, parameters, signal }) {
     ["batch", "state", "category", "language", "needs_review", "q"].map((name) => [name, parameters.get(name) ?? ""]),
   );
   let cursors = [];
+  let refresh = null;
   const [taxonomy] = await Promise.all([get("/v1/taxonomy", { signal }).catch(() => ({ nodes: [] }))]);
   const list = h("div");
   const search = h("input", {
@@ -100,12 +102,24 @@ export async function open(root, { go, parameters, signal }) {
     load();
   }
 
+  /** Look again while something on this page is being worked on, unless the keyboard is in the list. */
+  function watch(items) {
+    clearTimeout(refresh);
+    if (!items.some((one) => one.state === "pending" || one.state === "running")) return;
+    refresh = setTimeout(
+      () => (list.contains(document.activeElement) ? watch(items) : load().catch(() => {})),
+      REFRESH_MS,
+    );
+    signal.addEventListener("abort", () => clearTimeout(refresh), { once: true });
+  }
+
   async function load() {
     const { items, next_cursor: next } = await get(
       query("/v1/documents", { ...filters, cursor: cursors.at(-1), limit: 50 }),
       { signal },
     );
     if (signal.aborted) return;
+    watch(items);
     remember(
       items.map((document) => document.id),
       location.pathname + location.search,

@@ -6,6 +6,17 @@ import { button } from "/web/widgets.js";
 
 /** More doubts about fields than this are only counted here; the fields below show their own. */
 const MOST_REASONS = 3;
+/** Reasons that mostly come in numbers: [how their code ends, the one sentence for all of them]. */
+const SHARED = [
+  ["_not_scored", (number) => `${number} statements have no measured confidence yet.`],
+  [
+    "_too_few_labels",
+    (number) => [
+      `${number} statements have too few reviewed examples to pass unseen. `,
+      h("a", { class: "link", href: "/quality" }, "How many it takes"),
+    ],
+  ],
+];
 
 /** {tone, parts} for this document and its review; `onRetry` null where the reader may not. */
 export function decision(doc, review, onRetry) {
@@ -42,30 +53,21 @@ function unfinished(doc, onRetry) {
   return told("", "retry", "Being worked on", h("p", {}, far));
 }
 
-/** The doubts, the class first; too few examples is one fact, however many fields it touches. */
+/** The doubts, the class first. What is true of many statements at once is said once. */
 function reasonList(reasons) {
-  const unproven = reasons.filter((reason) => reason.code.endsWith("_too_few_labels"));
-  const others = reasons.filter((reason) => !unproven.includes(reason));
+  const shared = SHARED.map(([ending, words]) => [reasons.filter((reason) => reason.code.endsWith(ending)), words]);
+  const lines = shared.filter(([members]) => members.length > 1).map(([members, words]) => words(members.length));
+  const told = new Set(shared.filter(([members]) => members.length > 1).flatMap(([members]) => members));
+  const others = reasons.filter((reason) => !told.has(reason));
   const ofFields = others.filter((reason) => reason.field);
   const shown = [...others.filter((reason) => !reason.field), ...ofFields.slice(0, MOST_REASONS)];
   const rest = others.length - shown.length;
-  const who = unproven.length === 1 ? "One statement has" : `${unproven.length} statements have`;
   return h(
     "ul",
     {},
     shown.map((reason) => h("li", {}, h("span", {}, sentence(reason.message)))),
     rest > 0 && h("li", {}, `and ${plural(rest, "more field")}`),
-    unproven.length > 0 &&
-      h(
-        "li",
-        {},
-        h(
-          "span",
-          {},
-          `${who} too few reviewed examples to pass unseen. `,
-          h("a", { class: "link", href: "/quality" }, "How many it takes"),
-        ),
-      ),
+    lines.map((line) => h("li", {}, h("span", {}, line))),
   );
 }
 

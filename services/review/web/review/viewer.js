@@ -146,7 +146,9 @@ export class Viewer {
       this.#text(page);
       this.#draw(page);
     });
-    show(page.element, image, page.overlay);
+    const wait = loading();
+    image.addEventListener("load", () => wait.remove(), { once: true });
+    show(page.element, image, page.overlay, wait);
     page.element.style.minHeight = "";
     if (this.#options.onPick) this.#listen(page);
   }
