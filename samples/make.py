@@ -161,7 +161,7 @@ def _scanned(draft: Draft, printed: pdf.Print, number: int) -> File:
         dpi=rng.choice([200, 200, 240]) if container != "tiff" else 200,
         noise=rng.uniform(3, 9),
         quality=rng.randint(38, 62),
-        turned=number % 7 == 0,
+        turned=number % 8 == 0 or number % 7 == 0,
         colour=container == "pdf" and rng.random() < 0.4,
     )
     made = scans.scan(printed, wear, container, rng.getrandbits(32))
