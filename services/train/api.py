@@ -16,7 +16,7 @@ from shared.access import Caller
 from shared.desk import Desk
 from shared.errors import Conflict, NotFound, Refused
 from shared.http import admin, desk, reader
-from shared.jobs import FitClassifier, FitExtractor, Job
+from shared.jobs import FitClassifier, FitExtractor
 from shared.registry import ROLES, Role, Version
 
 router = APIRouter(prefix="/v1", tags=["train"])
@@ -25,13 +25,25 @@ router = APIRouter(prefix="/v1", tags=["train"])
 _STATE_OF_JOB = {"waiting": "pending", "leased": "running", "done": "running", "quarantined": "failed"}
 
 
+#: The roles that another room learns, in seconds to minutes; the others are long runs (tasks/long_runs.py).
+_FITTING: dict[str, type[FitClassifier] | type[FitExtractor]] = {
+    "classifier": FitClassifier,
+    "extractor": FitExtractor,
+}
+
+
 class NewRun(BaseModel):
-    """What to learn. `promote` puts the version in use at once where the gate allows it."""
+    """What to learn. `promote` puts the version in use at once where the gate allows it.
+
+    `method` None is "fit" for a classifier or extractor, "qlora" for a generator. `parameters` are those of the
+    method; of a long run the fields of services/train/qlora.py's Recipe.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     role: Role
     promote: bool = False
+    method: Literal["fit", "qlora", "lora", "full"] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -48,7 +60,7 @@ class Choice(BaseModel):
 def start(new: NewRun, caller: Caller = Depends(admin), desk: Desk = Depends(desk)) -> dict[str, Any]:
     """Freeze the labels of today and have the role learned from them."""
     run = ledger.new_id("run")
-    job = _fitting(new.role, run)
+    method = _method(new)
     with desk.engine.connect() as connection:
         frozen = snapshot_from(facts.labels(connection, caller.workspace), new.role)
     stored = desk.store.put(caller.workspace, "snapshots", frozen.content)
@@ -59,7 +71,7 @@ def start(new: NewRun, caller: Caller = Depends(admin), desk: Desk = Depends(des
                 id=run,
                 workspace_id=caller.workspace,
                 role=new.role,
-                method="fit",
+                method=method,
                 parameters=new.parameters,
                 snapshot_digest=frozen.digest,
                 snapshot_key=stored.key,
@@ -75,7 +87,8 @@ def start(new: NewRun, caller: Caller = Depends(admin), desk: Desk = Depends(des
             f" {counts['held_out']} documents held out.",
         )
         access.record(transaction, caller.workspace, caller.name, "run.start", run, role=new.role)
-        queues.send(transaction, caller.workspace, [job])
+        if method == "fit":
+            queues.send(transaction, caller.workspace, [_FITTING[new.role](run=run)])
         return _shown(transaction, _run(transaction, caller.workspace, run))
 
 
@@ -161,15 +174,12 @@ def rollback(role: Role, caller: Caller = Depends(admin), desk: Desk = Depends(d
         return _shelf(transaction, caller.workspace, role)
 
 
-def _fitting(role: Literal["classifier", "extractor", "generator"], run: str) -> Job:
-    if role == "classifier":
-        return FitClassifier(run=run)
-    if role == "extractor":
-        return FitExtractor(run=run)
-    raise Refused(
-        "A generator is not learned inside the queue's time limits.",
-        action="Start it on the machine that has the memory for it: `python -m services.train.qlora --help`.",
-    )
+def _method(new: NewRun) -> str:
+    """The method asked for, or the role's own; raises Refused where the two do not go together."""
+    method = new.method or ("fit" if new.role in _FITTING else "qlora")
+    if (method == "fit") != (new.role in _FITTING):
+        raise Refused(f"A {new.role} is not learned by {method!r}.", action="Leave `method` out.")
+    return method
 
 
 def _keep(transaction: Connection, workspace: str, frozen: Snapshot, key: str) -> None:

@@ -6,6 +6,9 @@ hours that holds its row by a lease (`fence`, `heartbeat_at`) outside of the que
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,10 +18,13 @@ from sqlalchemy import (
     Identity,
     Integer,
     MetaData,
+    Row,
     Table,
     Text,
     func,
     insert,
+    text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -88,3 +94,42 @@ events = Table(
 def log(connection: Connection, run: str, message: str) -> None:
     """Add a line for people to the log of a run."""
     connection.execute(insert(events).values(run_id=run, kind="log", message=message))
+
+
+def measured(connection: Connection, run: str, lines: Sequence[dict[str, Any]]) -> None:
+    """Add measurements of a run, in order."""
+    if lines:
+        connection.execute(insert(events), [{"run_id": run, "kind": "metrics", "measured": line} for line in lines])
+
+
+def take(connection: Connection, lease_s: float) -> Row[Any] | None:
+    """Take the oldest long run that waits, or whose holder has not been heard of for `lease_s`; None where none is.
+
+    The row's `fence` counts how often it was taken; only who knows the newest may `beat` or `end` it.
+    """
+    return connection.execute(_TAKE, {"lease": lease_s}).first()
+
+
+def beat(connection: Connection, run: str, fence: int) -> bool:
+    """Say that the run is still being worked on; False where it was canceled or taken by somebody else."""
+    return connection.execute(_BEAT, {"run": run, "fence": fence}).rowcount == 1
+
+
+def end(connection: Connection, run: str, fence: int, **values: Any) -> bool:
+    """Write the end (or, with state "pending", the release) of a held run; False where it is not held any more."""
+    held = (runs.c.id == run) & (runs.c.fence == fence) & (runs.c.state == "running")
+    if values["state"] != "pending":
+        values["finished_at"] = func.clock_timestamp()
+    return connection.execute(update(runs).where(held).values(**values)).rowcount == 1
+
+
+_TAKE = text(
+    "UPDATE train.runs SET state = 'running', fence = fence + 1, heartbeat_at = clock_timestamp(),"
+    " started_at = coalesce(started_at, clock_timestamp()) WHERE id = ("
+    "  SELECT id FROM train.runs WHERE method <> 'fit' AND (state = 'pending' OR (state = 'running'"
+    "   AND heartbeat_at < clock_timestamp() - make_interval(secs => :lease)))"
+    "  ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
+)
+_BEAT = text(
+    "UPDATE train.runs SET heartbeat_at = clock_timestamp() WHERE id = :run AND fence = :fence AND state = 'running'"
+)

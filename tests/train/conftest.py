@@ -51,7 +51,8 @@ def labelled(engine: Engine, workspace: str) -> Callable[..., None]:
                 "DROP SCHEMA IF EXISTS review CASCADE; CREATE SCHEMA review; CREATE TABLE review.published_labels ("
                 "id text PRIMARY KEY, workspace_id text, document_id text, task text, name text, path text[],"
                 " value jsonb, evidence jsonb, author text, created_at timestamptz DEFAULT clock_timestamp(),"
-                " audit boolean NOT NULL DEFAULT false)"
+                " audit boolean NOT NULL DEFAULT false); CREATE TABLE review.published_verdicts ("
+                "document_id text, decision text, reasons jsonb, created_at timestamptz)"
             )
         )
 
@@ -96,7 +97,7 @@ def settle(desk: Desk, workspace: str) -> Callable[[str, str], None]:
 
     def run(run: str, version: str) -> None:
         with desk.engine.begin() as connection:
-            [(job, _)] = ledger.add(connection, workspace, [Settle(run=run, version=version)])
+            [(job, *_)] = ledger.add(connection, workspace, [Settle(run=run, version=version)])
         held = ledger.claim(desk.engine, job)
         assert held is not None
         queues.run(desk, held)

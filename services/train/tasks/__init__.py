@@ -1,8 +1,7 @@
-"""Queue in: the end of a run."""
+"""Queue in: the end of a run. `long_runs.py` has the runs that are too long for a queue."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text, update
@@ -39,7 +38,7 @@ def settle(job: Settle, work: Work) -> list[Job]:
     verdict = verdict_on(work.store, version, in_use, TrainSettings().margin)
     if not (_end(work.write, run, version, verdict) and run.promote and verdict.passed):
         return []
-    _promote(work.write, run, version, in_use, verdict)
+    put_in_use(work.write, run, version, in_use, verdict)
     return looked_at_again(work.write, work.workspace, run.role)
 
 
@@ -94,7 +93,7 @@ def _end(connection: Connection, run: Row[Any], version: Version, verdict: Verdi
             state="refused" if refused else "succeeded",
             reason=reason if refused else None,
             version_id=version.id,
-            metrics=version.metrics | {"gate": dataclasses.asdict(verdict)},
+            metrics=version.metrics | {"gate": verdict.as_json()},
             started_at=func.coalesce(runs.c.started_at, runs.c.created_at),
             finished_at=func.clock_timestamp(),
         )
@@ -103,9 +102,15 @@ def _end(connection: Connection, run: Row[Any], version: Version, verdict: Verdi
     return ended.rowcount == 1
 
 
-def _promote(connection: Connection, run: Row[Any], version: Version, in_use: Version | None, verdict: Verdict) -> None:
+def put_in_use(
+    connection: Connection, run: Row[Any], version: Version, in_use: Version | None, verdict: Verdict
+) -> None:
+    """Promote `version` for a run, with the gate's words as the reason.
+
+    Raises Unavailable where `in_use` was replaced while the version was judged: it must be judged again.
+    """
     if registry.promoted(connection, run.workspace_id, run.role) != in_use:
-        raise Unavailable("Another version was promoted while this one was judged.")  # judged again from the start
+        raise Unavailable("Another version was promoted while this one was judged.")
     registry.promote(connection, run.workspace_id, run.role, version.id, by=run.created_by, reason=verdict.why)
     access.record(
         connection,

@@ -1,0 +1,167 @@
+"""Long runs on real Postgres: who holds one, how it ends, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import pytest
+from sqlalchemy import text
+
+from services.train import tables
+from services.train.settings import TrainSettings
+from services.train.tasks.long_runs import work_once
+from shared import documents, registry
+
+RECIPE = {
+    "rank": 4, "length": 128, "steps": 6, "checkpoint_every": 3, "warmup_steps": 1, "learning_rate": 5e-3,
+    "device": "cpu", "gradient_checkpointing": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def asked(client, labelled, engine, store, workspace):
+    """Asks for a generator from six labelled and read documents; the run's id."""
+    texts = {f"doc_{number}": f"Police Nr. {4711 + number}" for number in (1, 2, 3, 4, 6, 7)}
+    labelled(dict.fromkeys(texts, "policies/home"))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DROP SCHEMA IF EXISTS ingest CASCADE; CREATE SCHEMA ingest;"
+                " CREATE TABLE ingest.published_readings (document_id text, reading_key text)"
+            )
+        )
+        for document, written in texts.items():
+            reading = documents.Reading(written, [documents.Page(1, 0, 0, 0, len(written), [])], "text/plain")
+            connection.execute(
+                text("INSERT INTO ingest.published_readings VALUES (:document, :key)"),
+                {"document": document, "key": store.put(workspace, "readings", documents.encode(reading)).key},
+            )
+
+    def ask(**changes) -> str:
+        answer = client.post("/v1/runs", json={"role": "generator", "promote": True, "parameters": RECIPE | changes})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["id"]
+
+    return ask
+
+
+def test_a_long_run_is_held_by_one_and_taken_over_when_its_holder_falls_silent(engine, asked):
+    run = asked()
+    with engine.begin() as connection:
+        first = tables.take(connection, lease_s=60)
+        assert first is not None
+        assert (first.id, first.fence) == (run, 1)
+        assert tables.take(connection, lease_s=60) is None
+    with engine.begin() as connection:
+        second = tables.take(connection, lease_s=0)
+        assert second is not None
+        assert second.fence == 2
+        assert not tables.beat(connection, run, first.fence)
+        assert not tables.end(connection, run, first.fence, state="succeeded")
+        assert tables.beat(connection, run, second.fence)
+        assert tables.end(connection, run, second.fence, state="failed")
+        assert not tables.beat(connection, run, second.fence)
+
+
+def test_a_canceled_run_is_no_longer_held(engine, client, asked):
+    run = asked()
+    with engine.begin() as connection:
+        held = tables.take(connection, lease_s=60)
+    assert client.post(f"/v1/runs/{run}/cancel").json()["state"] == "canceled"
+    with engine.begin() as connection:
+        assert not tables.beat(connection, run, held.fence)
+        assert tables.take(connection, lease_s=0) is None
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
+def test_a_long_run_ends_in_a_promoted_model_whose_files_come_back_from_the_store(
+    fine_tuning, base, desk, client, asked, tmp_path, workspace, store
+):
+    from services.train.publishing import fetched
+
+    run = asked()
+    settings = TrainSettings(base=base, base_licence="Apache-2.0")
+    assert work_once(desk, settings, tmp_path / "runs")
+    assert not work_once(desk, settings, tmp_path / "runs")
+    ended = client.get(f"/v1/runs/{run}").json()
+    assert ended["state"] == "succeeded", ended
+    assert [line["step"] for line in ended["measured"]] == [1, 2, 3, 4, 5, 6]
+    assert ended["metrics"]["fidelity"]["mean_kl"] < 1e-4
+    with desk.engine.connect() as connection:
+        version = registry.promoted(connection, workspace, "generator")
+    assert version is not None
+    assert (version.id, version.licence, version.run) == (ended["version"], "Apache-2.0", run)
+    model = fetched(registry.artefact(store, version), store, tmp_path / "model")
+    assert json.loads((model / "config.json").read_text())["dtype"] == "bfloat16"
+    assert "license: Apache-2.0" in (model / "README.md").read_text()
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    """A stand-in for the training process: runs these lines of Python, with the job's folder in `folder`."""
+
+    def make(lines: str) -> list[str]:
+        script = tmp_path / "trainer.py"
+        script.write_text(f"import pathlib, sys, time\nfolder = pathlib.Path(sys.argv[1]).parent\n{lines}")
+        return [sys.executable, str(script)]
+
+    return make
+
+
+def test_without_a_base_a_run_fails_with_what_to_do(desk, client, asked, tmp_path):
+    run = asked()
+    assert work_once(desk, TrainSettings(), tmp_path)
+    ended = client.get(f"/v1/runs/{run}").json()
+    assert (ended["state"], ended["reason"]["action"]) == ("failed", "Set DOSSIER_TRAIN_BASE to the folder of one.")
+
+
+def test_what_the_training_refuses_is_the_reason_of_the_run(desk, client, asked, tmp_path, trainer):
+    run = asked()
+    refusing = trainer(
+        '(folder / \'refused.json\').write_text(\'{"code": "c", "message": "m", "action": "a"}\')\nsys.exit(1)'
+    )
+    assert work_once(desk, TrainSettings(base=tmp_path), tmp_path, trainer=refusing)
+    ended = client.get(f"/v1/runs/{run}").json()
+    assert (ended["state"], ended["reason"]) == ("failed", {"code": "c", "message": "m", "action": "a"})
+
+
+def test_a_training_that_keeps_dying_is_given_up(desk, client, asked, tmp_path, trainer):
+    run = asked()
+    dying = trainer("import os\nos.kill(os.getpid(), 9)")
+    for state in ("pending", "pending", "failed"):
+        assert work_once(desk, TrainSettings(base=tmp_path), tmp_path, trainer=dying)
+        assert client.get(f"/v1/runs/{run}").json()["state"] == state
+    assert client.get(f"/v1/runs/{run}").json()["reason"]["code"] == "crashed"
+
+
+def test_a_worker_that_is_stopped_leaves_the_run_to_the_next(desk, client, asked, tmp_path, trainer):
+    run = asked()
+    settings = TrainSettings(base=tmp_path, lease_s=0.4)
+    assert work_once(desk, settings, tmp_path, stopping=lambda: True, trainer=trainer("time.sleep(60)"))
+    assert client.get(f"/v1/runs/{run}").json()["state"] == "pending"
+
+
+def test_a_cancel_ends_the_training_process(desk, client, asked, tmp_path, trainer):
+    run = asked()
+    canceled = []
+
+    def cancel() -> bool:
+        if not canceled:
+            canceled.append(client.post(f"/v1/runs/{run}/cancel").json()["state"])
+        return False
+
+    began = time.monotonic()
+    settings = TrainSettings(base=tmp_path, lease_s=0.4)
+    assert work_once(desk, settings, tmp_path, stopping=cancel, trainer=trainer("time.sleep(60)"))
+    assert time.monotonic() - began < 40
+    assert canceled == ["canceled"]
+    assert client.get(f"/v1/runs/{run}").json()["state"] == "canceled"
+
+
+def test_role_and_method_must_go_together(client, labelled):
+    labelled({"doc_1": "claims/motor"})
+    for body in ({"role": "classifier", "method": "qlora"}, {"role": "generator", "method": "fit"}):
+        assert client.post("/v1/runs", json=body).status_code == 422
