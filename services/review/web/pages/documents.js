@@ -221,7 +221,11 @@ function row(document) {
         : pathView(document.path),
     ),
     h("td", { class: "tight" }, status),
-    h("td", { class: "tight" }, document.path && certainty(document.class_confidence)),
+    h(
+      "td",
+      { class: "tight" },
+      document.path && document.decision !== "reviewed" && certainty(document.class_confidence),
+    ),
     h("td", { class: "tight muted" }, language(document.language)),
     h("td", { class: "right tight numeric muted wide" }, document.page_count ?? ""),
     h("td", { class: "right tight numeric muted wide" }, size(document.size_bytes)),

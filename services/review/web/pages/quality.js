@@ -73,18 +73,7 @@ export async function open(root, { signal }) {
           "div",
           {},
           h("div", { class: "section-head" }, h("h2", {}, "As right as it is sure?")),
-          h(
-            "div",
-            { class: "card" },
-            calibrationPlot(quality.classes.calibration),
-            h(
-              "p",
-              { class: "figure-note" },
-              quality.classes.calibration_error === null
-                ? "No scored classes yet."
-                : `On the dashed line, confidence can be believed. Mean distance ${percent(quality.classes.calibration_error, 1)}.`,
-            ),
-          ),
+          calibrationCard(quality.classes),
         ),
         h(
           "div",
@@ -273,6 +262,15 @@ function confusions(items) {
       ),
     ),
   );
+}
+
+function calibrationCard({ calibration, calibration_error: distance }) {
+  if (distance === null) {
+    const words = "The class in use has no measured confidence yet. Learn from labels under Models; then it has one.";
+    return h("div", { class: "card muted" }, words);
+  }
+  const words = `On the dashed line, confidence can be believed. Mean distance ${percent(distance, 1)}.`;
+  return h("div", { class: "card" }, calibrationPlot(calibration), h("p", { class: "figure-note" }, words));
 }
 
 function calibrationPlot(bins) {
