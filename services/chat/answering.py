@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from services.chat.calculating import Calculation, calculated
 from services.chat.citations import NOT_FOUND, Citation, CitationStream, cited
-from services.chat.questions import language_of
+from services.chat.questions import asks_for_year, kind_of, language_of
 from services.chat.reader import MOST_PASSAGES, Piece, best_pieces, likeness_to, model_name
 from services.chat.retrieval import Passage, Question, Ranked, SentenceEncoder, Statistics
+from services.chat.spans import whole_date
 from services.chat.tabular import Span
 from shared.documents import Reading
 from shared.generation import Generator, Message
@@ -97,11 +98,15 @@ def extracted(
 def _piece_shown(piece: Piece, question: str, near: Sequence[Ranked], readings: dict[str, Reading]) -> Answer:
     """A piece as an answer: alone where it is long, else with its sentence in quotation marks below."""
     writer = _Writer(near[piece.rank].passage, readings)
-    answer = Answer("extractive", model_name(), short=writer.reading.text[piece.start : piece.end])
-    whole = (piece.start, piece.end) == piece.sentence
+    text = writer.reading.text
+    span = (piece.start, piece.end)
+    if kind_of(question) == "date" and not asks_for_year(question):
+        span = whole_date(text, piece.sentence, *span)
+    answer = Answer("extractive", model_name(), short=text[slice(*span)])
+    whole = span == piece.sentence
     opening, closing = _MARKS[language_of(question)].split("{}")
     if not whole:
-        writer.quote((piece.start, piece.end))
+        writer.quote(span)
     if whole or len(answer.short.split()) <= SHORT_WORDS:
         writer.write("" if whole else "\n\n")
         writer.write(opening)

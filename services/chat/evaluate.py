@@ -134,7 +134,9 @@ class _Remembering:
         if new:
             made = self._encoder.encode(new, max_tokens)
             self._known |= {(text, max_tokens): vector for text, vector in zip(new, made, strict=True)}
-        return np.array([self._known[text, max_tokens] for text in texts], np.float32).reshape(len(texts), -1)
+        if not texts:
+            return self._encoder.encode([], max_tokens)
+        return np.stack([self._known[text, max_tokens] for text in texts])
 
 
 def _prediction(record: dict[str, Any], library: _Library, names: tuple[str, ...], index_only: bool) -> dict[str, Any]:

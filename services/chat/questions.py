@@ -87,6 +87,11 @@ def kind_of(question: str) -> Kind:
     return "thing"
 
 
+def asks_for_year(question: str) -> bool:
+    """Whether a year is wanted rather than a day."""
+    return re.search(r"\b(year|jahr|annee|decade|century|jahrhundert|siecle)", folded(question)) is not None
+
+
 def language_of(question: str) -> str:
     """ISO 639-1 of the language the question was asked in; "en" where it cannot be told."""
     words = re.findall(r"\w+", folded(question))

@@ -31,6 +31,10 @@ MODEL = Path(__file__).parent / "reader.txt"
 #: Passages and sentences that are read closely.
 MOST_PASSAGES = 6
 MOST_SENTENCES = 12
+#: Kinds of question that want a statement, not a word or a name. The sets that the trees grew from have few of these.
+STATEMENTS: tuple[Kind, ...] = ("yes_no", "manner", "reason", "definition")
+#: The least words of a statement, unless the sentence has no more.
+LEAST_STATEMENT = 9
 #: Word pieces of a sentence that its vector sees.
 SENTENCE_TOKENS = 96
 
@@ -96,7 +100,11 @@ def best_pieces(
     candidates, matrix = seen(question, found, texts, statistics, likeness)
     if not candidates:
         return []
-    scores = _model().predict(with_kind(matrix, kind_of(question.text)), num_threads=1)
+    kind = kind_of(question.text)
+    scores = _model().predict(with_kind(matrix, kind), num_threads=1)
+    if kind in STATEMENTS:
+        words, whole = (matrix[:, FEATURES.index(name)] for name in ("words", "whole"))
+        scores = np.where((words * 10 >= LEAST_STATEMENT) | (whole > 0), scores, scores - scores.max() - 100)
     shares = np.exp(scores - scores.max())
     shares /= shares.sum()
     order = np.argsort(-scores, kind="stable")

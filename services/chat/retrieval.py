@@ -19,7 +19,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.chat.terms import LANGUAGES, terms
+from services.chat.questions import language_of
+from services.chat.terms import LANGUAGES, stop_words, terms
 
 #: BM25's saturation of repeated words and its punishment of long passages; the usual values.
 K1, B = 1.2, 0.75
@@ -87,12 +88,14 @@ class Question:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        # "What" is a rare word among German passages, and says nothing all the same.
+        self._small_words = stop_words(language_of(text))
         self._terms: dict[str | None, Counter[str]] = {}
 
     def terms(self, language: str | None) -> Counter[str]:
         """The question's terms as a passage in that language would have them."""
         if language not in self._terms:
-            self._terms[language] = Counter(terms(self.text, language))
+            self._terms[language] = Counter(terms(self.text, language, self._small_words))
         return self._terms[language]
 
     def all_terms(self, languages: Iterable[str | None] = LANGUAGES) -> set[str]:

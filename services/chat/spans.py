@@ -26,6 +26,13 @@ TOKEN = re.compile(
     r"\w+(?:[-–'’./&]\w+)*|[^\w\s]",
     re.IGNORECASE,
 )
+_MONTH = r"(?:jan|feb|fév|mar|mär|apr|avr|may|mai|jun|juin|jul|juil|aug|aoû|sep|oct|okt|nov|dec|dez|déc)[a-zéûä]*\.?"
+#: A day with its month, and the year where it stands there: `3. März 2024`, `1er juillet`, `December 31, 2025`.
+_DATE = re.compile(
+    rf"\b\d{{1,2}}(?:\.|er|st|nd|rd|th)? {_MONTH}(?:,? \d{{4}})?\b|"
+    rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?\b|\b{_MONTH} \d{{4}}\b",
+    re.IGNORECASE,
+)
 _CLAUSE_END = re.compile(r"[,;:–—()]|\.$")
 
 
@@ -70,6 +77,14 @@ def pieces(tokens: list[Token], language: str | None) -> list[tuple[int, int]]:
         whole = len(tokens) - (tokens[-1].text in ".;:")
         found[0, max(whole, 1)] = None
     return list(found)
+
+
+def whole_date(text: str, sentence: Span, start: int, end: int) -> Span:
+    """The date that `[start, end)` is a part of, where it is one; else `(start, end)` itself."""
+    for match in _DATE.finditer(text, *sentence):
+        if match.start() <= start and end <= match.end():
+            return match.span()
+    return start, end
 
 
 def _may_begin(token: Token) -> bool:

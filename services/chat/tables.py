@@ -178,7 +178,7 @@ _BY_WORDS = text(
     # formula, which needs each chunk's own counts, is computed for the candidates alone.
     "WITH asked AS (SELECT * FROM unnest(CAST(:terms AS text[]), CAST(:queries AS text[])) AS asked(term, query)),"
     " hits AS MATERIALIZED (SELECT asked.term, chunks.id FROM asked"
-    "  JOIN chat.chunks ON chunks.terms  CAST(asked.query AS tsquery)"
+    "  JOIN chat.chunks ON chunks.terms @@ CAST(asked.query AS tsquery)"
     "  AND (CAST(:documents AS text[]) IS NULL OR chunks.document_id = ANY(CAST(:documents AS text[])))),"
     " frequency AS (SELECT term, count(*) AS found FROM hits GROUP BY term)"
     " SELECT id, (SELECT jsonb_object_agg(term, found) FROM frequency) AS frequency"

@@ -62,10 +62,13 @@ def folded(word: str) -> str:
     return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
 
 
-def terms(text: str, language: str | None) -> list[str]:
-    """The terms of `text` in order, repeats included; `language` is ISO 639-1, or None where unknown."""
+def terms(text: str, language: str | None, also: frozenset[str] = frozenset()) -> list[str]:
+    """The terms of `text` in order, repeats included; `language` is ISO 639-1, or None where unknown.
+
+    The folded words `also` are left out as the language's own stop words are.
+    """
     found: list[str] = []
-    stops = stop_words(language)
+    stops = stop_words(language) | also
     for match in _TOKEN.finditer(text):
         token = _ELISION.sub("", match.group())
         if token.isalpha():

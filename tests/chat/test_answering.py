@@ -14,7 +14,7 @@ from services.chat.answering import Answer, extracted, prompt
 from services.chat.calculating import calculated, figure_value
 from services.chat.memory import MemoryIndex, indexed
 from services.chat.retrieval import Passage, Question, Ranked, ranked
-from services.chat.spans import pieces, tokens_of
+from services.chat.spans import pieces, tokens_of, whole_date
 from services.chat.tabular import cells, heads, is_row
 from shared.documents import Reading
 from shared.encoder import Encoder
@@ -101,7 +101,8 @@ def test_nothing_is_calculated_where_the_figures_are_not_all_there(
 @pytest.mark.parametrize(
     ("printed", "value"),
     [
-        ("1,250", 1250.0), ("1.250,50", 1250.5), ("$(837)", -837.0), ("(12.5)%", -12.5), ("—", 0.0), ("1'234.5", 1234.5),
+        ("1,250", 1250.0), ("1.250,50", 1250.5), ("$(837)", -837.0), ("(12.5)%", -12.5), ("—", 0.0),
+        ("1'234.5", 1234.5),
         ("€ 3", 3.0), ("-7", -7.0), ("n/a", None), ("12 March", None), ("1,791,790", 1791790.0), ("4,5", 4.5),
     ],
 )  # fmt: skip
@@ -203,3 +204,18 @@ def test_the_prompt_numbers_the_passages_and_keeps_them_out_of_the_rules() -> No
         "--- c0de end of passages ---",
     ]
     assert user.content.endswith("Question: What is the premium?")
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "whole"),
+    [
+        ("It ends on 31 December 2025.", "2025", "31 December 2025"),
+        ("Fällig am 3. März 2024 in bar.", "März", "3. März 2024"),
+        ("À compter du 1er juillet.", "juillet", "1er juillet"),
+        ("Signed March 3, 2024 in Paris", "3", "March 3, 2024"),
+        ("In 2025 it rained", "2025", "2025"),
+    ],
+)
+def test_a_date_is_answered_whole(text: str, part: str, whole: str) -> None:
+    start = text.index(part)
+    assert text[slice(*whole_date(text, (0, len(text)), start, start + len(part)))] == whole
