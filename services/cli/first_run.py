@@ -21,7 +21,7 @@ from shared.errors import Refused
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 BATCH_NAME = "Samples"
-#: The corpus of about 120 documents, a third of them scans, takes two to three minutes on two cores.
+#: Learning from the samples' labels takes seconds; a loaded machine may need much longer.
 RUN_TIMEOUT_S = 900
 
 
@@ -53,7 +53,7 @@ def _key(place: Place, url: str) -> str:
 def load_samples(client: Client, folder: Path = SAMPLES) -> None:
     """Taxonomy, schemas, documents, half of the labels, a trained classifier, and the other half to measure with."""
     if not (folder / "gold.jsonl").exists() or not (folder / "documents").is_dir():
-        with output.err.status("Writing the sample documents …"):
+        with output.doing("Writing the sample documents …"):
             from samples.make import make  # needs reportlab, which only this does
 
             make(folder)
@@ -94,7 +94,7 @@ def _post_labels(client: Client, documents: dict[str, str], gold: list[dict[str,
 
 
 def _fit(client: Client, role: str) -> None:
-    with output.err.status(f"Learning the {role} from the labels …"):
+    with output.doing(f"Learning the {role} from the labels …"):
         run = client.post("/v1/runs", json={"role": role, "promote": True})
         give_up_at = time.monotonic() + RUN_TIMEOUT_S
         while run["state"] in ("pending", "running"):
@@ -102,3 +102,6 @@ def _fit(client: Client, role: str) -> None:
                 raise Refused(f"The run {run['id']} did not end in {RUN_TIMEOUT_S} s.", action="See GET /v1/runs.")
             time.sleep(0.5)
             run = client.get(f"/v1/runs/{run['id']}")
+    if run["state"] != "succeeded":
+        why = (run["reason"] or {}).get("message", "no reason given")
+        output.err.print(f"The {role} was not learned: {why}", highlight=False)

@@ -38,7 +38,7 @@ def up(
     place = Place(home())
     state = embedded.running(place)
     if state is None:
-        with output.err.status("Starting PostgreSQL, Valkey, the API and the workers …"):
+        with output.doing("Starting PostgreSQL, Valkey, the API and the workers …"):
             embedded.start(place, port)
             state = _wait_until_ready(place)
     _adopt(state)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +40,17 @@ def progress() -> Progress:
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=err, transient=True,
     )  # fmt: skip
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Say what goes on: a spinner on a terminal, one line elsewhere."""
+    if err.is_terminal:
+        with err.status(what):
+            yield
+    else:
+        err.print(what, highlight=False)
+        yield
 
 
 def complain(wrong: DossierError) -> None:

@@ -171,8 +171,12 @@ def registry(json: Json = False) -> None:
     if json:
         output.as_json(found)
         return
-    rows = [(one["role"], one["id"], "yes" if one.get("promoted") else "", one["created_at"]) for one in found["items"]]
-    output.table("Models", ["role", "version", "promoted", "made"], rows)
+    rows = [
+        (role["role"], version["id"], "yes" if version["id"] == role["promoted"] else "", version["created_at"])
+        for role in found["items"]
+        for version in role["versions"]
+    ]
+    output.table("Models", ["role", "version", "in use", "made"], rows)
 
 
 def _label_items(record: dict[str, Any], document: str, audit: bool) -> list[dict[str, Any]]:
