@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from services.extract.calibration import Calibration
+from services.extract.familiar import Familiar
 from services.extract.linear import WEIGHTS
-from services.extract.ranker import FieldModel, Measured, Ranker
+from services.extract.ranker import FieldModel, Measured, Ranker, Writing
 from services.extract.schema import FieldSpec
 from services.extract.spelling import Spelling
 
@@ -69,6 +70,7 @@ def unpacked(content: bytes) -> Ranker:
 
 
 def _described(model: FieldModel) -> dict[str, Any]:
+    spelling = model.writing.spelling
     return {
         "field": model.field.model_dump(mode="json"),
         "pools": list(model.pools),
@@ -78,11 +80,12 @@ def _described(model: FieldModel) -> dict[str, Any]:
         "trust": [*model.trust.weights, model.trust.bias],
         "threshold": model.threshold,
         "spelling": {
-            "tokens": model.spelling.tokens,
-            "comma_goes_before": sorted(model.spelling.comma_goes_before),
-            "blank_after_comma": model.spelling.blank_after_comma,
-            "comma_between_lines": model.spelling.comma_between_lines,
+            "tokens": spelling.tokens,
+            "comma_goes_before": sorted(spelling.comma_goes_before),
+            "blank_after_comma": spelling.blank_after_comma,
+            "comma_between_lines": spelling.comma_between_lines,
         },
+        "familiar": list(model.writing.familiar.values),
         "measured": dataclasses.asdict(model.measured),
     }
 
@@ -105,11 +108,14 @@ def _model(
         choose=Calibration(tuple(field["choose"][:-1]), field["choose"][-1]),
         trust=Calibration(tuple(field["trust"][:-1]), field["trust"][-1]),
         threshold=field["threshold"],
-        spelling=Spelling(
-            spelling["tokens"],
-            frozenset(spelling["comma_goes_before"]),
-            spelling["blank_after_comma"],
-            spelling["comma_between_lines"],
+        writing=Writing(
+            Spelling(
+                spelling["tokens"],
+                frozenset(spelling["comma_goes_before"]),
+                spelling["blank_after_comma"],
+                spelling["comma_between_lines"],
+            ),
+            Familiar(tuple(field["familiar"])),
         ),
         measured=Measured(**field["measured"]),
     )

@@ -19,7 +19,6 @@ from services.extract.lexicon import concepts_of
 
 #: Columns of the hashed matrix; 2^18 keeps collisions rare for the few 10,000 strings of a workspace.
 WIDTH = 1 << 18
-_MARKS = re.compile(r"^\W+$")
 _MOST_OWN_WORDS = 160
 
 
@@ -76,7 +75,7 @@ class Surroundings:
         return self._words[number]
 
     def _keys(self, first: int, last: int) -> list[str]:
-        return [token.key for token in self.sheet.tokens[first:last] if not _MARKS.match(token.key)]
+        return [token.key for token in self.sheet.tokens[first:last] if token.is_word]
 
     def _own(self, candidate: Candidate) -> list[str]:
         words = [token.key for token in self.sheet.tokens[candidate.first : candidate.last]]

@@ -18,24 +18,12 @@ from numpy.typing import NDArray
 from scipy.sparse import vstack
 
 from services.extract import linear
-from services.extract.calibration import calibration_inputs, fitted
 from services.extract.candidates import pools_of
-from services.extract.matching import FREE_TYPES, Targets, targets_for
-from services.extract.ranker import (
-    SHORTLIST,
-    FieldModel,
-    Measured,
-    Ranker,
-    distinct,
-    model_key,
-    row_names,
-    second_stage_rows,
-    spelt,
-)
+from services.extract.judging import Judged, judge
+from services.extract.matching import Targets, targets_for
+from services.extract.ranker import SHORTLIST, FieldModel, Ranker, model_key, row_names, second_stage_rows
 from services.extract.schema import FieldSpec
 from services.extract.searched import Pool, Searched
-from services.extract.spelling import Spelling, learned_spelling
-from services.extract.values import comparable
 
 #: A field is learned once its value was typed for this many documents.
 LEAST_DOCUMENTS = 3
@@ -60,8 +48,6 @@ _BOOSTER = {
     "verbosity": -1,
 }
 _ROUNDS = 110
-#: A value that is wrong four times in five helps nobody, however bad the field is.
-_LEAST_CHANCE = 0.2
 
 
 @dataclass
@@ -119,7 +105,7 @@ def _first_stage(wanted: FieldSpec, documents: Sequence[Labelled]) -> _Task | No
     task.pools = _useful_pools(wanted, [documents[number] for number in labelled])
     for number in labelled:
         pool = documents[number].searched.pool(task.pools)
-        task.targets.append(targets_for(pool.candidates, documents[number].typed[wanted.name], wanted))
+        task.targets.append(targets_for(pool.forms, documents[number].typed[wanted.name], wanted))
     if sum(bool(target.right.any()) for target in task.targets) < LEAST_DOCUMENTS:
         return None
     task.folds = _dealt([bool(target.right.any()) for target in task.targets])
@@ -141,7 +127,7 @@ def _useful_pools(wanted: FieldSpec, documents: Sequence[Labelled]) -> tuple[str
     for document in documents:
         typed = document.typed[wanted.name]
         values += len(typed)
-        hits = {name: targets_for(document.searched.pool((name,)).candidates, typed, wanted).matched for name in names}
+        hits = {name: targets_for(document.searched.pool((name,)).forms, typed, wanted).matched for name in names}
         for place in range(len(typed)):
             holding = [name for name in names if hits[name][place]]
             found[holding[0] if len(holding) == 1 else ""] += 1
@@ -199,12 +185,36 @@ def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Label
     names = row_names([model_key(rival.field) for rival in rivals])
     boosters = tuple(_boosted(stacked, fold_of_row != fold, names) for fold in range(_FOLDS))
     scored = [
-        (places[place], boosters[task.folds[place]].predict(rows[place], raw_score=True, num_threads=1))
+        boosters[task.folds[place]].predict(rows[place], raw_score=True, num_threads=1)
         if len(places[place])
-        else (places[place], np.zeros(0))
+        else np.zeros(0)
         for place in range(len(task.documents))
     ]
-    return _judged(task, documents, rivals, boosters, scored)
+    judged = judge(
+        task.field,
+        [
+            Judged(
+                candidates=documents[number].searched.pool(task.pools).candidates,
+                typed=documents[number].typed[task.field.name],
+                targets=task.targets[place],
+                places=places[place],
+                scores=scored[place],
+            )
+            for place, number in enumerate(task.documents)
+        ],
+    )
+    return FieldModel(
+        field=task.field,
+        pools=task.pools,
+        weights=task.weights,
+        rivals=tuple(model_key(rival.field) for rival in rivals),
+        boosters=boosters,
+        choose=judged.choose,
+        trust=judged.trust,
+        threshold=judged.threshold,
+        writing=judged.writing,
+        measured=judged.measured,
+    )
 
 
 def _rivals(task: _Task, tasks: Sequence[_Task]) -> list[_Task]:
@@ -241,94 +251,3 @@ def _boosted(
 def _plain(name: str) -> str:
     """LightGBM's text format takes no blanks or JSON marks in names."""
     return "".join(character if character.isalnum() else "_" for character in name)
-
-
-def _spelling(task: _Task, documents: Sequence[Labelled]) -> Spelling:
-    if task.field.type not in FREE_TYPES:
-        return Spelling()
-    pairs = []
-    for place, number in enumerate(task.documents):
-        candidates = documents[number].searched.pool(task.pools).candidates
-        right = np.flatnonzero(task.targets[place].right)
-        printed = {candidates[one].value for one in right}
-        for typed in documents[number].typed[task.field.name]:
-            if len(typed.split()) <= 20:
-                pairs += [(one, typed) for one in sorted(printed)]
-    return learned_spelling(pairs)
-
-
-@dataclass
-class _Outcome:
-    """What the second stage would answer for its own documents, out of fold: a row per value it might give."""
-
-    inputs: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
-    right: list[int] = dataclasses.field(default_factory=list)
-    exact: list[int] = dataclasses.field(default_factory=list)
-    values: int = 0
-    found: int = 0
-
-
-def _judged(
-    task: _Task,
-    documents: Sequence[Labelled],
-    rivals: Sequence[_Task],
-    boosters: tuple[lightgbm.Booster, ...],
-    scored: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
-) -> FieldModel:
-    """Calibrate on the out-of-fold scores, and set the threshold where F1 was best on them."""
-    spelling = _spelling(task, documents)
-    outcome = _outcome(task, documents, spelling, scored)
-    inputs, exact = np.vstack(outcome.inputs), np.array(outcome.exact, dtype=np.int8)
-    right = np.array(outcome.right, dtype=np.int8)
-    choose = fitted(inputs, right)
-    chances = np.array([choose(row) for row in inputs])
-    threshold = _best_threshold(chances, right, outcome.values)
-    given = chances >= threshold
-    return FieldModel(
-        field=task.field,
-        pools=task.pools,
-        weights=task.weights,
-        rivals=tuple(model_key(rival.field) for rival in rivals),
-        boosters=boosters,
-        choose=choose,
-        trust=fitted(inputs, exact),
-        threshold=threshold,
-        spelling=spelling,
-        measured=Measured(
-            len(task.documents), outcome.values, outcome.found, int(given.sum()), int(exact[given].sum())
-        ),
-    )
-
-
-def _outcome(
-    task: _Task,
-    documents: Sequence[Labelled],
-    spelling: Spelling,
-    scored: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
-) -> _Outcome:
-    outcome = _Outcome()
-    many, type_ = task.field.takes_many, task.field.type
-    most = 8 if many else 1
-    for place, number in enumerate(task.documents):
-        candidates = documents[number].searched.pool(task.pools).candidates
-        typed = documents[number].typed[task.field.name]
-        wanted = {comparable(value, type_) for value in typed}
-        kept = distinct(candidates, *scored[place], apart=many)
-        outcome.values += len(typed)
-        outcome.found += sum(task.targets[place].matched)
-        outcome.inputs.append(calibration_inputs([score for _, score in kept])[:most])
-        for one, _ in kept[:most]:
-            outcome.right.append(int(task.targets[place].right[one]))
-            outcome.exact.append(int(comparable(spelt(candidates[one], spelling, task.field), type_) in wanted))
-    return outcome
-
-
-def _best_threshold(chances: NDArray[np.float64], right: NDArray[np.int8], values: int) -> float:
-    """The threshold with the best F1, of those between _LEAST_CHANCE and 0.7; the lowest of equals."""
-    best, best_f1 = _LEAST_CHANCE, -1.0
-    for threshold in np.arange(_LEAST_CHANCE, 0.7, 0.025):
-        given = chances >= threshold
-        f1 = 2 * int(right[given].sum()) / max(1, given.sum() + values)
-        if f1 > best_f1 + 1e-9:
-            best, best_f1 = float(threshold), f1
-    return best

@@ -33,13 +33,17 @@ _ROWS_AWAY = 8
 
 @dataclass(slots=True)
 class Token:
-    """`text[start:end]` with its box; `key` is for comparing: casefolded, edge punctuation off, digits as 0."""
+    """`text[start:end]` with its box; `key` is for comparing: casefolded, edge punctuation off, digits as 0.
+
+    `is_word`: it has a letter or a digit, and is no mere mark.
+    """
 
     start: int
     end: int
     key: str
     box: Box
     page: int
+    is_word: bool
     segment: int = -1
 
 
@@ -134,7 +138,9 @@ def _pieces(word: Word, box: Box, page: int) -> Iterator[Token]:
     width = (box[2] - box[0]) / max(1, len(word.text))
     for piece in _PIECES.finditer(word.text):
         part = (box[0] + piece.start() * width, box[1], box[0] + piece.end() * width, box[3])
-        yield Token(word.start + piece.start(), word.start + piece.end(), key_of(piece.group()), part, page)
+        key = key_of(piece.group())
+        is_word = any(map(str.isalnum, key))
+        yield Token(word.start + piece.start(), word.start + piece.end(), key, part, page, is_word)
 
 
 def key_of(text: str) -> str:

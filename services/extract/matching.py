@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,42 +40,58 @@ class Targets:
     matched: list[bool]
 
 
-def targets_for(candidates: Sequence[Candidate], typed: Sequence[str], field: FieldSpec) -> Targets:
+class Forms:
+    """The candidates of one pool by what they say, worked out once for all fields that share the pool."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self.candidates = candidates
+
+    @cached_property
+    def by_meaning(self) -> dict[str, list[int]]:
+        """Places by `Candidate.same`."""
+        return self._grouped(candidate.same for candidate in self.candidates)
+
+    @cached_property
+    def by_letters(self) -> dict[str, list[int]]:
+        """Places by letters and digits alone."""
+        return self._grouped(letters(candidate.value) for candidate in self.candidates)
+
+    @cached_property
+    def words(self) -> list[frozenset[str]]:
+        """The set of words of each candidate."""
+        return [_words(candidate.value) for candidate in self.candidates]
+
+    def _grouped(self, forms: Iterable[str]) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, form in enumerate(forms):
+            places.setdefault(form, []).append(place)
+        return places
+
+
+def targets_for(forms: Forms, typed: Sequence[str], field: FieldSpec) -> Targets:
     """The targets of one document's candidates for one field; `typed` is empty where the field is absent."""
-    right = np.zeros(len(candidates), dtype=np.int8)
-    exact = np.zeros(len(candidates), dtype=np.int8)
-    weight = np.ones(len(candidates), dtype=np.float32)
+    count = len(forms.candidates)
+    right, exact = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int8)
+    weight = np.ones(count, dtype=np.float32)
     matched = []
-    places = _places_by_form(candidates, field)
     for value in typed:
-        hits = places.get(comparable(value, field.type), [])
+        hits = forms.by_meaning.get(comparable(value, field.type), [])
         exact[hits] = 1
-        if field.type in FREE_TYPES:
-            hits = hits + places.get("letters " + letters(value), [])
-        right[hits] = 1
         nearest = False
-        if field.type in FREE_TYPES and (not hits or len(value.split()) > _CLAUSE_WORDS):
-            nearest = _take_nearest(candidates, value, right, weight)
+        if field.type in FREE_TYPES:
+            hits = hits + forms.by_letters.get(letters(value), [])
+            if not hits or len(value.split()) > _CLAUSE_WORDS:
+                nearest = _take_nearest(forms, value, right, weight)
+        right[hits] = 1
         matched.append(bool(hits) or nearest)
     weight[right == 1] = 1.0
     return Targets(right, exact, weight, matched)
 
 
-def _places_by_form(candidates: Sequence[Candidate], field: FieldSpec) -> dict[str, list[int]]:
-    places: dict[str, list[int]] = {}
-    for place, candidate in enumerate(candidates):
-        places.setdefault(comparable(candidate.value, field.type), []).append(place)
-        if field.type in FREE_TYPES:
-            places.setdefault("letters " + letters(candidate.value), []).append(place)
-    return places
-
-
-def _take_nearest(
-    candidates: Sequence[Candidate], value: str, right: NDArray[np.int8], weight: NDArray[np.float32]
-) -> bool:
+def _take_nearest(forms: Forms, value: str, right: NDArray[np.int8], weight: NDArray[np.float32]) -> bool:
     """Mark the candidates nearest to `value`; what is only somewhat near is left out of learning."""
     long = len(value.split()) > _CLAUSE_WORDS
-    alike = _shared_words(candidates, value) if long else _similar_letters(candidates, value)
+    alike = _shared_words(forms, value) if long else _similar_letters(forms.candidates, value)
     enough, perhaps = (_CLAUSE_RIGHT, _CLAUSE_PERHAPS) if long else (_NEAR_ENOUGH, 0.6)
     best = float(alike.max(initial=0.0))
     if best < (0.5 if long else enough):
@@ -85,15 +102,19 @@ def _take_nearest(
     return True
 
 
-def _shared_words(candidates: Sequence[Candidate], value: str) -> NDArray[np.float32]:
-    wanted = set(re.findall(r"\w+", value.casefold()))
-    alike = np.zeros(len(candidates), dtype=np.float32)
-    for place, candidate in enumerate(candidates):
-        # A candidate of half or twice the length cannot share half of the words.
-        if 0.3 < len(candidate.value) / max(1, len(value)) < 3.4:
-            said = set(re.findall(r"\w+", candidate.value.casefold()))
-            alike[place] = len(wanted & said) / max(1, len(wanted | said))
+def _shared_words(forms: Forms, value: str) -> NDArray[np.float32]:
+    """The Jaccard similarity of each candidate's set of words with that of `value`."""
+    wanted = _words(value)
+    alike = np.zeros(len(forms.candidates), dtype=np.float32)
+    for place, said in enumerate(forms.words):
+        # Sets of half or twice the size share less than half.
+        if 0.3 * len(wanted) < len(said) < 3.4 * len(wanted):
+            alike[place] = len(wanted & said) / len(wanted | said)
     return alike
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.casefold()))
 
 
 def _similar_letters(candidates: Sequence[Candidate], value: str) -> NDArray[np.float32]:

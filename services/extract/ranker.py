@@ -9,7 +9,7 @@ keeping in `archive.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import lightgbm
 import numpy as np
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from services.extract import anchors, features, linear
 from services.extract.calibration import Calibration, calibration_inputs
 from services.extract.candidates import Candidate
+from services.extract.familiar import Familiar
+from services.extract.matching import FREE_TYPES
 from services.extract.schema import FieldSpec
 from services.extract.searched import Pool, Searched
 from services.extract.spelling import Spelling
@@ -54,6 +56,18 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """How people write the values of a field: their spelling, and the values they have typed before."""
+
+    spelling: Spelling = field(default_factory=Spelling)
+    familiar: Familiar = field(default_factory=Familiar)
+
+    def __call__(self, printed: str, type_: str) -> str:
+        """`printed` as people write it; values of a type with a normal form of its own are left alone."""
+        return self.familiar(self.spelling(printed)) if type_ in FREE_TYPES else printed
+
+
+@dataclass(frozen=True)
 class FieldModel:
     """What was learned for one field, as it was described then.
 
@@ -69,7 +83,7 @@ class FieldModel:
     choose: Calibration
     trust: Calibration
     threshold: float
-    spelling: Spelling
+    writing: Writing
     measured: Measured
 
 
@@ -119,7 +133,7 @@ class Ranker:
         for (place, _), row in zip(kept[:most], inputs, strict=False):
             if model.choose(row) >= model.threshold:
                 candidate = pool.candidates[place]
-                chosen.append(Ranked(candidate, spelt(candidate, model.spelling, field), model.trust(row)))
+                chosen.append(Ranked(candidate, model.writing(candidate.value, field.type), model.trust(row)))
         return chosen
 
 
@@ -130,11 +144,6 @@ def _first_stage(pool: Pool, model: FieldModel) -> NDArray[np.float32]:
 def model_key(field: FieldSpec) -> str:
     """The name under which a field's model is kept."""
     return f"{field.name}/{field.type}"
-
-
-def spelt(candidate: Candidate, spelling: Spelling, field: FieldSpec) -> str:
-    """The candidate's value as people write it; types with a normal form of their own are left alone."""
-    return spelling(candidate.value) if field.type in ("party", "address", "text", "list") else candidate.value
 
 
 def second_stage_rows(

@@ -15,6 +15,7 @@ from services.extract.candidates import Candidate, candidates_in
 from services.extract.context import Surroundings, hashed
 from services.extract.features import DocumentFeatures
 from services.extract.layout import sheet_of
+from services.extract.matching import Forms
 from services.extract.schema import FieldSpec
 from shared.documents import Reading
 
@@ -44,6 +45,11 @@ class Pool:
     @cached_property
     def _anchored(self) -> dict[FieldSpec, NDArray[np.float32]]:
         return {}
+
+    @cached_property
+    def forms(self) -> Forms:
+        """The candidates by what they say."""
+        return Forms(self.candidates)
 
     @cached_property
     def numbers(self) -> DocumentFeatures:

@@ -50,9 +50,12 @@ class Spelling:
 
 def letters(text: str) -> str:
     """What two spellings of one name have in common: letters and digits, "&" as "and", legal forms short."""
-    folded = unicodedata.normalize("NFKD", text.casefold().replace("&", " and "))
-    folded = re.sub(r"[.'’`´]", "", "".join(one for one in folded if not unicodedata.combining(one)))
-    return "".join(_LEGAL_FORMS.get(word, word) for word in re.findall(r"\w+", folded))
+    folded = text.casefold().replace("&", " and ")
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFKD", folded)
+        folded = "".join(one for one in folded if not unicodedata.combining(one))
+    words = re.findall(r"\w+", re.sub(r"[.'’`´]", "", folded))
+    return "".join([_LEGAL_FORMS.get(word, word) for word in words])
 
 
 def learned_spelling(pairs: Iterable[tuple[str, str]]) -> Spelling:

@@ -14,7 +14,7 @@ from services.extract import features
 from services.extract.archive import packed, unpacked
 from services.extract.calibration import INPUTS, calibration_inputs, fitted
 from services.extract.fitting import Labelled, fit
-from services.extract.matching import targets_for
+from services.extract.matching import Forms, targets_for
 from services.extract.ranker import row_names, second_stage_rows
 from services.extract.schema import FieldSpec
 from services.extract.searched import Searched
@@ -129,7 +129,7 @@ def test_every_column_of_the_second_stage_has_a_name(ranker, fields, make_invoic
 
 def test_a_name_typed_with_other_marks_is_right_but_not_exact(page):
     pool = Searched.of(page("PALM, INC.")).pool(("name",))
-    targets = targets_for(pool.candidates, ["Palm Inc."], PARTY)
+    targets = targets_for(pool.forms, ["Palm Inc."], PARTY)
     assert targets.matched == [True]
     assert targets.right.sum() > targets.exact.sum() == 0
 
@@ -138,7 +138,7 @@ def test_a_clause_is_matched_by_its_words_and_its_neighbours_are_left_out(page):
     clause = "Neither party may assign this Agreement without the prior written consent of the other party hereto."
     reading = page("This is another sentence that is here only to stand in front of it.", clause)
     candidates = Searched.of(reading).pool(("clause",)).candidates
-    targets = targets_for(candidates, [clause], FieldSpec(name="a", type="text"))
+    targets = targets_for(Forms(candidates), [clause], FieldSpec(name="a", type="text"))
     values = [candidates[place].value for place in np.flatnonzero(targets.right)]
     assert values == [clause]
     assert 0 < (targets.weight == 0).sum() < len(candidates)
@@ -146,7 +146,7 @@ def test_a_clause_is_matched_by_its_words_and_its_neighbours_are_left_out(page):
 
 def test_a_value_that_is_not_there_matches_nothing(page):
     pool = Searched.of(page("PALM, INC.")).pool(("name",))
-    targets = targets_for(pool.candidates, ["Unheard Of Ltd"], PARTY)
+    targets = targets_for(pool.forms, ["Unheard Of Ltd"], PARTY)
     assert targets.matched == [False]
     assert targets.right.sum() == 0
 
