@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from services.chat.calculating import Calculation, calculated
 from services.chat.citations import NOT_FOUND, Citation, CitationStream, cited
+from services.chat.features import MOST_PASSAGES, Piece
 from services.chat.questions import asks_for_year, kind_of, language_of
-from services.chat.reader import MOST_PASSAGES, Piece, best_pieces, likeness_to, model_name
+from services.chat.reader import best_pieces, likeness_to, model_name
 from services.chat.retrieval import Passage, Question, Ranked, SentenceEncoder, Statistics
 from services.chat.spans import whole_date
 from services.chat.tabular import Span
@@ -92,7 +93,7 @@ def extracted(
     pieces = best_pieces(question, near, texts, statistics, likeness_to(question.text, encoder))
     if not pieces:
         return abstention(question.text, "extractive", model_name())
-    return _piece_shown(pieces[0].piece, question.text, near, readings)
+    return _piece_shown(pieces[0], question.text, near, readings)
 
 
 def _piece_shown(piece: Piece, question: str, near: Sequence[Ranked], readings: dict[str, Reading]) -> Answer:

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from services.chat.chunking import MOST_TOKENS
+from services.chat.features import MOST_PASSAGES, Matrix, seen
 from services.chat.memory import Indexed, MemoryIndex, indexed
 from services.chat.questions import kind_of, language_of
-from services.chat.reader import COLUMNS, MODEL, MOST_PASSAGES, Matrix, likeness_to, seen, with_kind
+from services.chat.reader import COLUMNS, MODEL, likeness_to, with_kind
 from services.chat.retrieval import CANDIDATES, Question, SentenceEncoder, ranked
 from services.chat.terms import folded
 from shared.documents import Page, Reading

@@ -1,4 +1,4 @@
-"""HTTP in: search, and questions in OpenAI's form."""
+"""Questions in OpenAI's form, and the answers that were given."""
 
 from __future__ import annotations
 
@@ -10,48 +10,27 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from services.chat import tables
 from services.chat.answering import MOST_READ, Answer, extracted, generated
+from services.chat.api.passages import MOST_CHARACTERS, readings_of, shown
 from services.chat.retrieval import Question, Ranked, Statistics
 from services.chat.settings import encoder
 from shared import access, ledger
 from shared.access import Caller
 from shared.desk import Desk
-from shared.documents import Reading, decode, evidence_for
+from shared.documents import Reading
 from shared.errors import DossierError, NotFound, Refused, Unavailable
 from shared.generation import Message
 from shared.http import desk, reader
 
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(tags=["chat"])
 
 #: The models of the completions route. The first takes the second where a generation server answers, else the third.
 MODELS = ("dossier", "generated", "extractive")
-#: Characters of a question that are looked at; a longer one is a document, not a question.
-MOST_CHARACTERS = 4000
 #: Turns of the conversation that a model is shown.
 MOST_TURNS = 6
-
-
-class Filters(BaseModel):
-    """Which documents to look in; each None means no restriction."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    documents: list[str] | None = Field(default=None, max_length=10_000)
-    batch: str | None = None
-    language: str | None = None
-
-
-class Search(BaseModel):
-    """What to look for, in words or as a question."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    query: str = Field(min_length=1, max_length=MOST_CHARACTERS)
-    limit: int = Field(default=10, ge=1, le=100)
-    filters: Filters = Filters()
 
 
 class Part(BaseModel):
@@ -109,17 +88,6 @@ class Completion(BaseModel):
         if isinstance(given, str):
             return [one for one in re.split(r"[,\s]+", given) if one]
         raise Refused("metadata.documents must be a list of document ids.", code="invalid_request")
-
-
-@router.post("/search")
-def search(asked: Search, caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> dict[str, Any]:
-    """The passages of the workspace that fit the query best."""
-    question = Question(asked.query)
-    with desk.engine.connect() as connection:
-        only = _chosen(connection, caller.workspace, asked.filters)
-        found, _ = tables.search(connection, caller.workspace, question, encoder(desk.cache), only)
-        readings = _readings(desk, connection, caller.workspace, found[: asked.limit])
-    return {"items": [_item(one, readings) for one in found[: asked.limit] if one.passage.document in readings]}
 
 
 @router.get("/models")
@@ -180,7 +148,7 @@ class _Conversation:
             self.found, self.statistics = tables.search(
                 connection, caller.workspace, self.question, encoder(desk.cache), asked.documents()
             )
-            self.readings = _readings(desk, connection, caller.workspace, self.found[:MOST_READ])
+            self.readings = readings_of(desk, connection, caller.workspace, self.found[:MOST_READ])
         self.found = [one for one in self.found[:MOST_READ] if one.passage.document in self.readings]
         self.answer: Answer | None = None
 
@@ -242,7 +210,7 @@ class _Conversation:
             "engine": made.engine,
             "model": made.model,
             "annotations": _annotations(made),
-            "passages": [_item(one, self.readings) for one in self.found],
+            "passages": [shown(one, self.readings) for one in self.found],
             "asked_by": self.caller.name,
         }
         documents = {one.passage.document for one in self.found}
@@ -273,34 +241,6 @@ def _answered(
     quoted = extracted(question, found, readings, statistics, encoder(desk.cache))
     yield from re.findall(r"\S*\s+|\S+", quoted.content)
     yield quoted
-
-
-def _chosen(connection: Any, workspace: str, filters: Filters) -> list[str] | None:
-    if filters.batch is None and filters.language is None:
-        return filters.documents
-    chosen = tables.documents_of(connection, workspace, filters.batch, filters.language)
-    return chosen if filters.documents is None else sorted(set(chosen) & set(filters.documents))
-
-
-def _readings(desk: Desk, connection: Any, workspace: str, found: Sequence[Ranked]) -> dict[str, Reading]:
-    """The readings of the passages' documents; one that was deleted in this moment is left out."""
-    keys = tables.reading_keys(connection, workspace, {one.passage.document for one in found})
-    return {document: decode(desk.store.get(key)) for document, key in keys.items()}
-
-
-def _item(one: Ranked, readings: dict[str, Reading]) -> dict[str, Any]:
-    passage = one.passage
-    evidence = evidence_for(readings[passage.document], passage.document, passage.start, passage.end)
-    return {
-        "document": passage.document,
-        "name": passage.name,
-        "page": passage.page,
-        "text": passage.text,
-        "start": passage.start,
-        "end": passage.end,
-        "boxes": evidence.boxes,
-        "score": round(one.score, 4),
-    }
 
 
 def _annotations(made: Answer) -> list[dict[str, Any]]:
