@@ -9,6 +9,7 @@ This module does not read the database and decides nothing; `acceptance.py` does
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -86,7 +87,10 @@ def share(right: int, of: int, probability: float = 0.95) -> Share:
 
 
 def same_value(one: str, other: str) -> bool:
-    """Whether two normal forms say the same: case, compatibility forms and runs of spaces do not count."""
+    """Whether two normal forms say the same: case, compatibility forms, blanks and trailing decimals do not count.
+
+    Leading zeros do: 007 is another policy than 7.
+    """
     return _folded(one) == _folded(other)
 
 
@@ -184,4 +188,8 @@ def _share_by(
 
 
 def _folded(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    folded = "".join(unicodedata.normalize("NFKC", value).casefold().split())
+    return folded.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(folded) else folded
+
+
+_DECIMAL = re.compile(r"-?\d+\.\d+")

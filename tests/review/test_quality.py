@@ -59,6 +59,22 @@ def test_values_that_differ_only_in_form_are_the_same(other: str) -> None:
     assert same_value("Müller GmbH", other)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2348.50", "2348.5", True),
+        ("2348.00", "2348", True),
+        ("100", "1", False),
+        ("007", "7", False),
+        ("LU28 0019", "lu280019", True),
+        ("2026-11-03", "2026-11-30", False),
+        ("0.0", "0", True),
+    ],
+)
+def test_amounts_compare_as_numbers_and_identifiers_without_blanks(one: str, other: str, same: bool):
+    assert same_value(one, other) is same
+
+
 def test_a_value_stated_twice_is_right_once() -> None:
     seen = compared("iban", [("LU28", 0.9), ("LU28", 0.8)], ["LU28"])
     assert [one.right for one in seen] == [True, False]

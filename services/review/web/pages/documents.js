@@ -44,7 +44,7 @@ export async function open(root, { go, parameters, signal }) {
   const search = h("input", {
     class: "input",
     type: "search",
-    placeholder: "Search names and contents",
+    placeholder: "Search by name",
     "aria-label": "Search documents",
     value: filters.q,
     "data-search": true,

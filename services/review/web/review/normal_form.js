@@ -15,6 +15,7 @@ const MONTHS = [
   ["nov", "novembre", "november"],
   ["dec", "déc", "dez", "décembre", "dezember", "december"],
 ];
+const IBAN = /^[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}$/;
 const SYMBOLS = { "€": "EUR", $: "USD", "£": "GBP", chf: "CHF", "fr.": "CHF" };
 
 /** The normal form of `text` for a field of that `type`; trimmed text where the type has none. */
@@ -24,12 +25,7 @@ export function normalForm(type, text) {
   if (type === "amount" || type === "number") return decimal(words) ?? words;
   if (type === "currency")
     return SYMBOLS[words.toLowerCase()] ?? (/^[a-z]{3}$/i.test(words) ? words.toUpperCase() : words);
-  if (type === "address")
-    return text
-      .split(/\n/)
-      .map((line) => line.trim())
-      .filter(Boolean)
-      .join(", ");
+  if (type === "identifier" && IBAN.test(words)) return words.replaceAll(" ", "");
   return words;
 }
 
