@@ -44,7 +44,7 @@ def admit(
     takes its place. Two requests with the same file wait for each other here. Sends no jobs.
     """
     fresh: dict[str, str] = {}
-    ids = [ledger.new_id("doc") for _ in arrived]
+    ids = sorted(ledger.new_id("doc") for _ in arrived)  # ids of one millisecond are in no order by themselves
     for file, document in zip(arrived, ids, strict=True):
         fresh.setdefault(file.sha256, document)
     owners = _owners(connection, workspace, fresh)
