@@ -53,7 +53,9 @@ def fit_weights(
 
 def logits(words: csr_matrix, anchored: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """The log-odds of each candidate, from its hashed words and its anchor scores."""
-    return np.asarray(words @ weights[:WIDTH] + anchored @ weights[WIDTH:-1] + weights[-1], dtype=np.float32)
+    # Five columns: summed without BLAS, which has raised spurious warnings on so narrow a product.
+    by_anchor = (anchored * weights[WIDTH:-1]).sum(axis=1)
+    return np.asarray(words @ weights[:WIDTH] + by_anchor + weights[-1], dtype=np.float32)
 
 
 def shortlist(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:

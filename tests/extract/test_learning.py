@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.extract import features
 from services.extract.archive import packed, unpacked
 from services.extract.calibration import INPUTS, calibration_inputs, fitted
+from services.extract.familiar import Familiar, learned_familiar
 from services.extract.fitting import Labelled, fit
 from services.extract.matching import Forms, targets_for
 from services.extract.ranker import row_names, second_stage_rows
@@ -201,3 +202,28 @@ def test_calibration_on_one_class_is_neither_certain_nor_a_failure(right):
 
 def test_a_document_without_values_has_no_inputs():
     assert calibration_inputs([]).shape == (0, INPUTS)
+
+
+# --- familiar values ---------------------------------------------------------------------------------------------
+
+
+def _same(a: str, b: str) -> bool:
+    return a == b
+
+
+def test_a_misread_name_is_written_as_the_familiar_one_when_that_helps():
+    outcomes = [("MR D.I.Y. SDN BHD", ["MR D.I.Y. SDN BHD"])] * 3 + [("MR D.T.Y. SDN BHD", ["MR D.I.Y. SDN BHD"])]
+    familiar = learned_familiar(outcomes, _same)
+    assert familiar("MR D.l.Y. SDN BHD") == "MR D.I.Y. SDN BHD"
+    assert familiar("Somebody Else Ltd") == "Somebody Else Ltd"
+
+
+def test_a_familiar_value_never_changes_a_digit():
+    street = "12 Main Street Wiltz"
+    outcomes = [(street, [street])] * 3 + [("12 Main Streat Wiltz", [street])]
+    assert learned_familiar(outcomes, _same)("13 Main Streat Wiltz") == "13 Main Streat Wiltz"
+
+
+def test_nothing_is_familiar_where_that_would_not_help():
+    outcomes = [("Anna Weber-Klein", ["Anna Weber-Klein"])] * 3 + [("Anne Weber-Klein", ["Anne Weber-Klein"])] * 2
+    assert learned_familiar(outcomes, _same) == Familiar()
