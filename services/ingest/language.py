@@ -18,14 +18,15 @@ LANGUAGES = (
 _FEWEST_LETTERS = 25
 #: Luxembourgish and German are too close to be told apart in less.
 _FEWEST_FOR_LUXEMBOURGISH = 60
-#: A text tells its language in its first page; the rest only costs.
-_SAMPLE_CHARACTERS = 1_000
+#: So much tells the language; the rest only costs (0.1 ms for each 1,000).
+_SAMPLE_CHARACTERS = 500
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def language_of(text: str) -> str | None:
     """ISO 639-1 of `text`, or None where it has fewer than 25 letters."""
-    sample = " ".join(_LETTERS.findall(text[: 3 * _SAMPLE_CHARACTERS]))[:_SAMPLE_CHARACTERS]
+    first = max(len(text) // 4 - _SAMPLE_CHARACTERS, 0)  # past letterheads, which speak of places and names
+    sample = " ".join(_LETTERS.findall(text[first : first + 3 * _SAMPLE_CHARACTERS]))[:_SAMPLE_CHARACTERS]
     if len(sample) < _FEWEST_LETTERS:
         return None
     found: str = _identifier().classify(sample)[0]

@@ -167,8 +167,8 @@ def _rows(segments: list[Segment]) -> list[list[Segment]]:
 
 def _in_columns(rows: list[list[Segment]], width: float) -> list[list[Segment]]:
     """The rows in reading order, bands of two or more prose columns read column by column."""
-    if sum(len(row) > 1 for row in rows) < _FEWEST_COLUMN_LINES:
-        return rows
+    if sum(sum(s.last - s.first > 2 for s in row) > 1 for row in rows if len(row) > 1) < _FEWEST_COLUMN_LINES:
+        return rows  # forms and tables: short pieces beside each other
     gutter = _gutter([segment for row in rows for segment in row], width)
     if gutter is None:
         return rows
