@@ -43,6 +43,7 @@ def classify(test: Test, out: Out, train: Train = None, engine: Engine = "cpu") 
     from services.classify import evaluate
 
     _cpu_only(engine)
+    _check(train, test)
     evaluate.measure(train, test, out, encoder=_encoder(), read_file=_reader())
     output.out.print(f"predictions: {out}", highlight=False)
 
@@ -58,6 +59,7 @@ def extract(
     from services.extract import evaluate
 
     _cpu_only(engine)
+    _check(train, test)
     evaluate.measure(schema, train, test, out, _reader())
     output.out.print(f"predictions: {out}", highlight=False)
 
@@ -73,6 +75,7 @@ def answer(
     from services.chat import evaluate
 
     _cpu_only(engine)
+    _check(test)
     evaluate.measure(test, out, _encoder(), _reader(), collection=collection, index_only=index_only)
     output.out.print(f"predictions: {out}", highlight=False)
 
@@ -92,6 +95,18 @@ def _cpu_only(engine: str) -> None:
         raise Refused(
             "Measuring the generated engine is not there yet.", action="Leave --engine out to measure the CPU engines."
         )
+
+
+def _check(*files: Path | None) -> None:
+    """Raise Refused, naming the line, where a record is no JSON object with an id: before minutes of learning."""
+    for path in files:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path else [], 1):
+            try:
+                fits = not line.strip() or "id" in json.loads(line)
+            except (ValueError, TypeError):
+                fits = False
+            if not fits:
+                raise Refused(f"{path}, line {number} is no JSON object with an id.", action="One record a line.")
 
 
 def _encoder() -> Any:
