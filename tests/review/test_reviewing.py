@@ -280,3 +280,34 @@ def test_saving_is_written_to_the_audit_log_without_content(document, check, say
     entry = client.get("/v1/audit").json()["items"][0]
     assert (entry["action"], entry["subject"], entry["detail"]) == ("label.save", one, {"labels": 1})
     assert client.get("/v1/audit").json()["first_broken"] is None
+
+
+def test_a_promoted_model_is_measured_by_its_own_statements(document, check, say, client, engine, workspace):
+    old, fresh = document(), document()
+    check(old, fresh)
+    say(said(old, audit=True), said(fresh, OTHER, audit=True))
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO ledger.model_versions (id, workspace_id, role, digest, artefact_key, lineage, metrics)"
+            " VALUES ('mv_new', :workspace, 'classifier', 'd', 'k', '{}', '{}')",
+            "INSERT INTO ledger.promotions (workspace_id, role, action, version_id, by, reason)"
+            " VALUES (:workspace, 'classifier', 'promote', 'mv_new', 'test', 'test')",
+            "UPDATE classify.published_classes SET model = 'mv_new' WHERE document_id = :fresh",
+        ):
+            connection.execute(text(statement), {"workspace": workspace, "fresh": fresh})
+    classes = client.get("/v1/quality").json()["classes"]
+    assert classes["judged"] == 1
+    assert classes["levels"][-1]["right"] == 0
+
+
+def test_thresholds_follow_statements_that_change(document, check, say, client, engine, monkeypatch):
+    monkeypatch.setattr("services.review.tables.decided.PATIENCE_S", 0)
+    judged = [document(None, amount=None) for _ in range(12)]
+    check(*judged)
+    say(*[said(one, audit=True) for one in judged])
+    assert client.get("/v1/quality").json()["classes"]["threshold"]["judged"] == 0
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE classify.published_classes SET confidence = '{0.9, 0.9, 0.9}', created_at = clock_timestamp()")
+        )
+    assert client.get("/v1/quality").json()["classes"]["threshold"]["value"] == 0.0

@@ -13,7 +13,7 @@ from services.review import quality
 from services.review.acceptance import Threshold
 from services.review.quality import ClassObservation, FieldObservation
 from services.review.settings import settings
-from services.review.tables.decided import current_thresholds, decisions
+from services.review.tables.decided import current_thresholds, decisions, settle_waiting
 from services.review.tables.stated import class_observations, field_observations
 from shared.access import Caller
 from shared.desk import Desk
@@ -31,6 +31,7 @@ def measured(caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> di
     """
     policy = settings()
     with desk.transaction() as transaction:
+        settle_waiting(transaction, caller.workspace, policy)
         thresholds = current_thresholds(transaction, caller.workspace, policy)
         classes = class_observations(transaction, caller.workspace)
         fields = field_observations(transaction, caller.workspace)

@@ -64,7 +64,8 @@ def listed(
 ) -> dict[str, Any]:
     """Documents that wait for a person, the most useful to look at first; `waiting` counts them all."""
     after = None if cursor is None else _place(cursor)
-    with desk.engine.connect() as connection:
+    with desk.transaction() as connection:
+        settle_waiting(connection, caller.workspace, settings())
         rows = queue(connection, caller.workspace, batch=batch, after=after, limit=limit + 1)
         number = waiting(connection, caller.workspace, batch)
     items = [

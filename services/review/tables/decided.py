@@ -17,6 +17,8 @@ from services.review.tables.stated import Stated, class_observations, field_obse
 
 #: How many waiting documents one call of `settle_waiting` looks at again: well under a tenth of a second of SQL.
 SETTLE_AT_ONCE = 200
+#: How long thresholds may lag behind statements that change.
+PATIENCE_S = 10
 
 
 def decide_on(connection: Connection, workspace: str, documents: Sequence[str], policy: ReviewSettings) -> None:
@@ -41,7 +43,7 @@ def decide_on(connection: Connection, workspace: str, documents: Sequence[str], 
 def settle_waiting(connection: Connection, workspace: str, policy: ReviewSettings) -> None:
     """Look again at waiting documents that were decided on before the thresholds moved, the least doubtful first.
 
-    A few at a time, called after each label: new labels set documents free without a job for each of them.
+    A few at a time, called wherever thresholds may have moved: documents are set free without a job for each.
     """
     current_thresholds(connection, workspace, policy)
     waiting = connection.execute(_OUTDATED, {"workspace": workspace, "limit": SETTLE_AT_ONCE}).scalars().all()
@@ -50,9 +52,9 @@ def settle_waiting(connection: Connection, workspace: str, policy: ReviewSetting
 
 def current_thresholds(connection: Connection, workspace: str, policy: ReviewSettings) -> dict[str, Threshold]:
     """The threshold of each field by name, that of the class under ""; computed anew where labels came since."""
-    named = {"workspace": workspace}
+    named = {"workspace": workspace, "patience": PATIENCE_S}
     if connection.execute(_STALE, named).scalar_one():
-        connection.execute(_TURN, named)
+        connection.execute(_TURN, {"workspace": workspace})
         if connection.execute(_STALE, named).scalar_one():  # nobody computed them while we waited for our turn
             _compute(connection, workspace, policy)
     rows = connection.execute(select(thresholds).where(thresholds.c.workspace_id == workspace))
@@ -132,12 +134,18 @@ def _compute(connection: Connection, workspace: str, policy: ReviewSettings) -> 
     )
 
 
-#: Statements change too (a promoted model looks at documents again), so thresholds are never older than ten minutes.
+#: Thresholds follow every label at once; statements that change (a promoted model looks at thousands of documents
+#: again) they follow every few seconds.
 _STALE = text(
     "SELECT NOT EXISTS (SELECT 1 FROM review.calibrations c WHERE c.workspace_id = :workspace"
-    " AND c.computed_at > clock_timestamp() - interval '10 minutes'"
     " AND NOT EXISTS (SELECT 1 FROM review.labels l WHERE l.workspace_id = :workspace"
-    "  AND l.superseded_at IS NULL AND l.created_at > c.computed_at))"
+    "  AND l.superseded_at IS NULL AND l.created_at > c.computed_at)"
+    " AND (c.computed_at > clock_timestamp() - make_interval(secs => :patience) OR NOT EXISTS ("
+    "  SELECT 1 FROM review.labels l WHERE l.workspace_id = :workspace AND l.superseded_at IS NULL"
+    "  AND (EXISTS (SELECT 1 FROM classify.published_classes s"
+    "    WHERE s.document_id = l.document_id AND s.created_at > c.computed_at)"
+    "   OR EXISTS (SELECT 1 FROM extract.published_fields s"
+    "    WHERE s.document_id = l.document_id AND s.created_at > c.computed_at)))))"
 )
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext('review.thresholds.' || :workspace))")
 _FORGET = text(

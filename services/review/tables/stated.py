@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from services.review.acceptance import ClassStatement, FieldStatement
 from services.review.quality import ClassObservation, FieldObservation, compared, heldout
+from shared import registry
 
 
 @dataclass
@@ -92,9 +93,14 @@ def stated_about(connection: Connection, documents: Sequence[str]) -> dict[str, 
 
 
 def class_observations(connection: Connection, workspace: str) -> list[ClassObservation]:
-    """Held-out comparisons of the machine's class with a person's; an audit label wins over one from a review."""
+    """Held-out comparisons of the machine's class with a person's; an audit label wins over one from a review.
+
+    Only what the model in use stated counts: what an earlier one said promises nothing about this one.
+    """
     seen = []
-    for row in _newest_first_wins(connection.execute(_JUDGED_CLASSES, {"workspace": workspace})):
+    in_use = registry.promoted(connection, workspace, "classifier")
+    wanted = {"workspace": workspace, "model": in_use and in_use.id}
+    for row in _newest_first_wins(connection.execute(_JUDGED_CLASSES, wanted)):
         if row.audit or heldout(row.labelled_at, row.learned_at):
             stated = tuple(row.stated or ()) if row.in_scope else ()
             seen.append(ClassObservation(stated, tuple(row.expected), path_confidence(row.confidence)))
@@ -102,8 +108,14 @@ def class_observations(connection: Connection, workspace: str) -> list[ClassObse
 
 
 def field_observations(connection: Connection, workspace: str) -> list[FieldObservation]:
-    """Held-out comparisons of the machine's field values with a person's."""
-    rows = connection.execute(_JUDGED_FIELDS, {"workspace": workspace})
+    """Held-out comparisons of the machine's field values with a person's, of the model in use alone.
+
+    Values that need no learned model (read from inside the file) have no version; they count from its promotion on.
+    """
+    in_use = registry.promoted(connection, workspace, "extractor")
+    since = registry.history(connection, workspace, "extractor")[0].created_at if in_use else None
+    wanted = {"workspace": workspace, "model": in_use and in_use.id, "since": since}
+    rows = connection.execute(_JUDGED_FIELDS, wanted)
     seen: list[FieldObservation] = []
     for row in _newest_first_wins(rows):
         if row.audit or heldout(row.labelled_at, row.learned_at):
@@ -148,7 +160,8 @@ _JUDGED_CLASSES = text(
     " c.path AS stated, c.in_scope, c.confidence, v.created_at AS learned_at"
     " FROM review.labels l JOIN classify.published_classes c USING (document_id)"
     " LEFT JOIN ledger.model_versions v ON v.id = c.model"
-    " WHERE l.workspace_id = :workspace AND l.task = 'class' AND l.superseded_at IS NULL ORDER BY l.audit DESC"
+    " WHERE l.workspace_id = :workspace AND l.task = 'class' AND l.superseded_at IS NULL"
+    " AND (CAST(:model AS text) IS NULL OR c.model = :model) ORDER BY l.audit DESC"
 )
 #: Only documents whose fields were looked for (they have a verdict) can have missed one.
 _JUDGED_FIELDS = text(
@@ -158,5 +171,9 @@ _JUDGED_FIELDS = text(
     "   ORDER BY p.position) AS stated, max(v.created_at) AS learned_at"
     "  FROM extract.published_fields p LEFT JOIN ledger.model_versions v ON v.id = p.model"
     "  WHERE p.document_id = l.document_id AND p.name = l.name) f ON true"
-    " WHERE l.workspace_id = :workspace AND l.task = 'field' AND l.superseded_at IS NULL ORDER BY l.audit DESC"
+    " WHERE l.workspace_id = :workspace AND l.task = 'field' AND l.superseded_at IS NULL"
+    " AND (CAST(:model AS text) IS NULL"
+    "  OR EXISTS (SELECT 1 FROM extract.published_fields p WHERE p.document_id = l.document_id AND p.model = :model)"
+    "  OR NOT EXISTS (SELECT 1 FROM extract.published_fields p WHERE p.document_id = l.document_id"
+    "   AND p.created_at < :since)) ORDER BY l.audit DESC"
 )

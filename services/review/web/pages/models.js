@@ -214,6 +214,7 @@ export async function open(root, { signal, me }) {
           run.reason &&
             h("div", { class: "callout bad" }, icon("alert"), h("div", {}, run.reason.message, " ", run.reason.action)),
           h("p", { class: "mono faint" }, run.id),
+          run.metrics?.gate && h("p", {}, run.metrics.gate.why),
           run.snapshot &&
             h(
               "p",
@@ -246,11 +247,12 @@ export async function open(root, { signal, me }) {
   }
 }
 
+/** The shares among the metrics that say how good a version is, the first two in words. */
 function metricWords(metrics) {
-  const shares = Object.entries(metrics ?? {}).filter(
-    ([name, value]) => typeof value === "number" && value >= 0 && value <= 1 && !/error|loss|second|time/.test(name),
+  const good = Object.entries(metrics ?? {}).filter(
+    ([name, value]) => typeof value === "number" && /accuracy|precision|recall|f1|right/.test(name),
   );
-  return shares.slice(0, 2).map(([name, value]) => `${title(name).toLowerCase()} ${percent(value, 1)}`);
+  return good.slice(0, 2).map(([name, value]) => `${title(name).toLowerCase()} ${percent(value, 1)}`);
 }
 
 /** The registry as [{role, promoted, versions}]. */
