@@ -37,7 +37,7 @@ MOST_BAD = 200
 GOOD = 0.3
 #: F1 is graded in this many steps.
 GRADES = 5
-TREES = 300
+TREES = 450
 
 _PARAMETERS = {
     "objective": "lambdarank", "label_gain": [0, 1, 3, 7, 15, 31], "lambdarank_truncation_level": 5,
