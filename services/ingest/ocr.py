@@ -67,9 +67,10 @@ def recognise(picture: Image.Image, dpi: int = DPI) -> Recognised:
     if may_lie_sideways(pixels) and (asked := _quarter_turns(picture, dpi)) % 2:
         return _better(_turned(picture, dpi, asked), picture, dpi, (asked + 2) % 4)
     found = _straightened(picture, dpi)
-    if _sound(found):
-        return found
-    return _better(found, picture, dpi, _quarter_turns(picture, dpi))
+    if not _sound(found):
+        faint = _straightened(picture, dpi, adaptive=True)
+        found = faint if _weight(faint) > _weight(found) else found
+    return found if _sound(found) else _better(found, picture, dpi, _quarter_turns(picture, dpi))
 
 
 def _sound(found: Recognised) -> bool:
@@ -108,12 +109,13 @@ def _weight(found: Recognised) -> float:
     return (found.confidence or 0.0) * sum(map(len, found.words))
 
 
-def _straightened(picture: Image.Image, dpi: int) -> Recognised:
+def _straightened(picture: Image.Image, dpi: int, *, adaptive: bool = False) -> Recognised:
+    """What is read from the level picture. `adaptive` is for faint print: black is told from white tile by tile."""
     angle = skew_degrees(np.asarray(picture))
     if abs(angle) < 0.3:  # tesseract follows slopes below that by itself
-        return _tesseract(picture, dpi)
+        return _tesseract(picture, dpi, adaptive)
     level = picture.rotate(angle, Image.Resampling.BICUBIC, fillcolor=255)
-    found = _tesseract(level, dpi)
+    found = _tesseract(level, dpi, adaptive)
     found.boxes = _slanted_back(found.boxes, angle, picture.width, picture.height)
     return found
 
@@ -206,8 +208,9 @@ def _quarter_turns(picture: Image.Image, dpi: int) -> int:
     return 0
 
 
-def _tesseract(picture: Image.Image, dpi: int) -> Recognised:
-    report = _run(["-l", LANGUAGES, "--psm", "3", "--dpi", str(dpi), "tsv"], picture)
+def _tesseract(picture: Image.Image, dpi: int, adaptive: bool) -> Recognised:
+    threshold = ["-c", "thresholding_method=1"] if adaptive else []
+    report = _run(["-l", LANGUAGES, "--psm", "3", "--dpi", str(dpi), *threshold, "tsv"], picture)
     words: list[str] = []
     numbers: list[list[int]] = []
     for row in report.splitlines()[1:]:
