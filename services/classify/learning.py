@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classify.calibration import Calibration, calibrated, expected_error
-from services.classify.kernel import PENALTIES, fitted, mixed
+from services.classify.kernel import (
+    FEW,
+    LEXICAL_SHARE,
+    LEXICAL_SHARE_FEW,
+    PENALTIES,
+    fitted,
+    lexical_part,
+    mixed,
+    near_part,
+)
 from services.classify.lexical import gram, lexicon_from
 from services.classify.model import ENCODER_TOKENS, Embedder, Model, Prediction, Rows, answers_from
 from services.classify.scope import Scope, scope_from, signals_from
@@ -31,7 +40,7 @@ Floats = NDArray[np.float32]
 #: Rows in one solve: 16,000 take about 4 GB and two minutes on one core.
 MOST_ROWS = 16_000
 #: Rows that the penalty is chosen on.
-PENALTY_ROWS = 5_000
+CHOOSING_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ def learn(
         rows=rows,
         coefficients=solved.coefficients,
         labelled=len(kept),
+        lexical_share=solved.lexical_share,
         calibrations=solved.calibrations,
         scope=solved.scope,
         encoder=embedder.name,
@@ -107,6 +117,7 @@ class _Solved:
     inside: NDArray[np.bool_]
     calibrations: tuple[Calibration | None, ...]
     scope: Scope | None
+    lexical_share: float
     penalty: float
     weights: Floats
 
@@ -142,12 +153,14 @@ def _together(groups: NDArray[np.intp]) -> list[list[int]]:
 
 def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]], groups: NDArray[np.intp]) -> _Solved:
     count, leaves = len(accepted), len(tree.leaves)
-    kernel = mixed(gram(rows.words), gram(rows.letters), rows.vectors @ rows.vectors.T)
+    lexical, near = lexical_part(gram(rows.words), gram(rows.letters)), near_part(rows.vectors @ rows.vectors.T)
     targets, right = tree.targets(accepted)
     outside = np.array([any(path == () for path in paths) for paths in accepted], bool)
     of_names, _ = tree.targets([[path] for path in tree.leaves])
     wanted = np.vstack([targets, of_names])
     wanted = np.column_stack([wanted, np.concatenate([outside, np.zeros(leaves, bool)]).astype(np.float32)])
+    share = LEXICAL_SHARE if right.any(axis=1).sum() >= FEW * leaves else LEXICAL_SHARE_FEW
+    kernel = mixed(lexical, near, share)
     penalty = _penalty(tree, kernel, wanted, right, groups)
     coefficients, left_out = fitted(kernel, wanted, penalty, _together(groups))
     levels = tree.by_level(left_out[:count])
@@ -162,6 +175,7 @@ def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]], groups: NDArray[
         inside=inside,
         calibrations=_calibrations(tree, probabilities, right, inside),
         scope=scope,
+        lexical_share=share,
         penalty=penalty,
         weights=weights,
     )
@@ -172,19 +186,17 @@ def _penalty(tree: Tree, kernel: Floats, wanted: Floats, right: Flags, groups: N
     told = np.flatnonzero(right.any(axis=1))
     if len(told) < len(tree.leaves):
         return PENALTIES[0]
-    names = np.arange(len(right), len(kernel))
-    if len(told) > PENALTY_ROWS:
-        told = np.sort(np.random.default_rng(0).choice(told, PENALTY_ROWS, replace=False))
-    chosen = np.concatenate([told, names])
-    part, part_wanted = kernel[np.ix_(chosen, chosen)], wanted[chosen]
-    answered = np.arange(len(told))
-    together = _together(groups[told])
-    shares = []
-    for penalty in PENALTIES:
+    if len(told) > CHOOSING_ROWS:
+        told = np.sort(np.random.default_rng(0).choice(told, CHOOSING_ROWS, replace=False))
+    places = np.concatenate([told, np.arange(len(right), len(wanted))])
+    part, part_wanted, together = kernel[np.ix_(places, places)], wanted[places], _together(groups[told])
+
+    def answered(penalty: float) -> float:
         _, left_out = fitted(part, part_wanted, penalty, together)
         scores = folded(tree.by_level(left_out[: len(told)]), default_weights(tree.depth))
-        shares.append(float(right[told][answered, scores.argmax(axis=1)].mean()))
-    return PENALTIES[int(np.argmax(shares))]
+        return float(right[told][np.arange(len(told)), scores.argmax(axis=1)].mean())
+
+    return max(PENALTIES, key=answered)
 
 
 def _scope(
@@ -238,6 +250,7 @@ def _metrics(accepted: list[list[Path]], left_out: list[Prediction], given: int,
         "labels_used": len(accepted),
         "full_path_accuracy": float(hits.mean()) if len(hits) else None,
         "method": "left out source by source",
+        "lexical_share": solved.lexical_share,
         "penalty": solved.penalty,
         "level_weights": [round(float(weight), 3) for weight in solved.weights],
     }

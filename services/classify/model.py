@@ -22,7 +22,7 @@ from safetensors.numpy import save as save_arrays
 from scipy import sparse
 
 from services.classify.calibration import Calibration
-from services.classify.kernel import mixed
+from services.classify.kernel import lexical_part, mixed, near_part
 from services.classify.lexical import Lexicon, Vocabulary, similarities
 from services.classify.scope import Scope, signals_from
 from services.classify.tree import Path, Tree, softmax
@@ -81,13 +81,10 @@ class Rows:
     letters: Any
     vectors: Floats
 
-    def kernel(self, others: Rows) -> Floats:
-        """Similarity of each row here to each row there."""
-        return mixed(
-            similarities(self.words, others.words),
-            similarities(self.letters, others.letters),
-            self.vectors @ others.vectors.T,
-        )
+    def kernel(self, others: Rows, share: float) -> Floats:
+        """Similarity of each row here to each row there; `share` is that of words and letters."""
+        lexical = lexical_part(similarities(self.words, others.words), similarities(self.letters, others.letters))
+        return mixed(lexical, near_part(self.vectors @ others.vectors.T), share)
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,8 @@ class Model:
 
     `coefficients` has a row for each row of `rows` and a column for each leaf, then one for "none fits"; `labelled`
     is how many of the rows, the first ones, are labelled documents (the others are the taxonomy's words).
-    `calibrations` has one entry for each level, None where it is not calibrated.
+    `lexical_share` is the share of words and letters in the kernel. `calibrations` has one entry for each level, None
+    where it is not calibrated.
     """
 
     tree: Tree
@@ -104,6 +102,7 @@ class Model:
     rows: Rows
     coefficients: Floats
     labelled: int
+    lexical_share: float
     calibrations: tuple[Calibration | None, ...]
     scope: Scope | None
     encoder: str
@@ -124,7 +123,7 @@ class Model:
         for start in range(0, len(texts), BATCH):
             part = slice(start, start + BATCH)
             words, letters = self.lexicon.rows(texts[part])
-            answers += self._answers(Rows(words, letters, vectors[part]).kernel(self.rows))
+            answers += self._answers(Rows(words, letters, vectors[part]).kernel(self.rows, self.lexical_share))
         return answers
 
     def _answers(self, kernel: Floats) -> list[Prediction]:
@@ -163,6 +162,7 @@ class Model:
         header: dict[str, Any] = {
             "leaves": self.tree.leaves,
             "labelled": self.labelled,
+            "lexical_share": self.lexical_share,
             "encoder": self.encoder,
             "calibrations": [
                 None if one is None else [one.scores.tolist(), one.shares.tolist()] for one in self.calibrations
@@ -199,6 +199,7 @@ def load(content: bytes) -> Model:
         rows=Rows(word_rows, letter_rows, arrays["vectors"].astype(np.float32)),
         coefficients=arrays["coefficients"],
         labelled=header["labelled"],
+        lexical_share=header["lexical_share"],
         calibrations=tuple(
             None if one is None else Calibration(np.array(one[0]), np.array(one[1])) for one in header["calibrations"]
         ),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from services.classify.kernel import fitted, mixed
+from services.classify.kernel import fitted, lexical_part, mixed, near_part
 from services.classify.lexical import gram, lexicon_from, similarities
 
 
@@ -44,8 +44,9 @@ def test_a_kernel_that_is_none_is_an_error() -> None:
 
 def test_equal_texts_are_alike_and_the_parts_add_up() -> None:
     one = np.ones((1, 1), np.float32)
-    assert mixed(one, one, one) == pytest.approx(1)
-    assert mixed(one * 0, one * 0, -one) < 0.02
+    assert mixed(lexical_part(one, one), near_part(one), 0.3) == pytest.approx(1)
+    assert mixed(lexical_part(one * 0, one * 0), near_part(-one), 0.3) < 0.02
+    assert mixed(lexical_part(one, one * 0), near_part(-one), 1.0) == pytest.approx(0.5)
 
 
 def test_frequent_terms_in_dense_blocks_give_the_plain_product() -> None:
