@@ -26,7 +26,7 @@ from typing import Any, Literal
 import bitsandbytes
 import peft
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 from transformers import AutoTokenizer
 
@@ -247,13 +247,37 @@ def _trained(model: Any) -> dict[str, Tensor]:
 
 
 def main() -> int:
-    """Run one job; 0 where it is done, STOPPED where it should be started again, 1 where it was refused."""
+    """Run one job; 0 where it is done, STOPPED where it should be started again, 1 where it was refused.
+
+    A refusal is written beside the job, as `refused.json`: {code, message, action}.
+    """
     parser = argparse.ArgumentParser(prog="python -m services.train.qlora", description=__doc__)
     parser.add_argument("job", type=Path)
-    job = Job.model_validate_json(parser.parse_args().job.read_text())
+    path = parser.parse_args().job
     logs.configure("train")
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    try:
+        adapter = _run(job_in(path), lambda: bool(told))
+    except DossierError as wrong:
+        refusal = {"code": wrong.code, "message": wrong.public, "action": wrong.action}
+        path.with_name("refused.json").write_text(json.dumps(refusal))
+        return 1
+    return STOPPED if adapter is None else 0
+
+
+def job_in(path: Path) -> Job:
+    """The job written in `path`; raises Refused, naming the parameter, where it does not fit."""
+    try:
+        return Job.model_validate_json(path.read_text())
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Refused(f"The recipe does not fit: {place}: {first['msg']}.", action="Correct the parameters.") from wrong
+
+
+def _run(job: Job, stopping: Callable[[], bool]) -> Path | None:
+    """See `train`; the measurements are appended to the run's metrics.jsonl as they come."""
     records = [json.loads(line) for line in job.records.read_text().splitlines() if line]
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "metrics.jsonl").open("a") as metrics:
@@ -262,14 +286,7 @@ def main() -> int:
             metrics.write(json.dumps(measured) + "\n")
             metrics.flush()
 
-        try:
-            adapter = train(job.recipe, records, job.folder, report, lambda: bool(told))
-        except DossierError as wrong:
-            (job.folder / "refused.json").write_text(
-                json.dumps({"code": wrong.code, "message": wrong.public, "action": wrong.action})
-            )
-            return 1
-    return STOPPED if adapter is None else 0
+        return train(job.recipe, records, job.folder, report, stopping)
 
 
 if __name__ == "__main__":

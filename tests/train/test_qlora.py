@@ -138,3 +138,13 @@ def test_a_run_without_records_or_base_is_refused(recipe, records, tmp_path):
 
     with pytest.raises(Refused, match="no records"):
         train(recipe(), [], tmp_path)
+
+
+def test_a_recipe_that_does_not_fit_is_refused_by_the_name_of_the_parameter(tmp_path):
+    from services.train.qlora import job_in
+    from shared.errors import Refused
+
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({"recipe": {"base": "b", "rank": 0}, "records": "r", "folder": str(tmp_path)}))
+    with pytest.raises(Refused, match=r"recipe\.rank"):
+        job_in(job)

@@ -95,7 +95,8 @@ def _job(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -> Pat
     with desk.engine.connect() as connection:
         records = _records(connection, desk, run.snapshot_key)
     (place / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    recipe = {"base": str(settings.base), "method": run.method} | run.parameters
+    # The base is the operator's choice: its licence goes with every version made from it.
+    recipe = run.parameters | {"base": str(settings.base), "method": run.method}
     written = {"recipe": recipe, "records": str(place / "records.jsonl"), "folder": str(place)}
     (place / "job.json").write_text(json.dumps(written))
     return place / "job.json"
