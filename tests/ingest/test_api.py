@@ -141,6 +141,7 @@ def test_a_canceled_batch_stops_and_can_be_started_again(upload, client, drain):
     assert client.post(f"/v1/batches/{batch}/retry").json()["state"] == "pending"
     drain()
     assert client.get(f"/v1/batches/{batch}").json()["state"] == "succeeded"
+    assert client.post(f"/v1/batches/{batch}/cancel").json()["state"] == "succeeded", "there was nothing to stop"
 
 
 def test_documents_are_listed_by_page_and_by_condition(upload, client, drain):

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, Response
 from sqlalchemy import Connection, text
 
 from services.ingest.sandbox import Sandbox
-from services.ingest.tables import documents, files
+from services.ingest.tables import batches, documents, files
 from services.ingest.tables.documents import Wanted
 from services.ingest.tasks import sandbox
 from shared import access, facts, ledger, queues
@@ -161,6 +161,8 @@ def retry(document: str, caller: Caller = Depends(reviewer), desk: Desk = Depend
                 action="Wait for it to end." if file.state in ("pending", "running") else "",
             )
         queues.send(transaction, caller.workspace, [Read(document=document)])
+        if file.batch_id is not None:
+            batches.reopen(transaction, file.batch_id)
         access.record(transaction, caller.workspace, caller.name, "document.retry", document)
         found = documents.one(transaction, caller.workspace, document)
     return found or {}

@@ -128,7 +128,7 @@ def _state(counts: dict[str, int], finalized: bool, canceled: bool) -> str:
     if not finalized:
         return "running" if counts else "pending"
     good, bad = counts.get("succeeded", 0) + counts.get("skipped", 0), counts.get("failed", 0)
-    if canceled or counts.get("canceled"):
+    if counts.get("canceled") or (canceled and not counts):
         return "partially_succeeded" if good and not canceled else "canceled"
     if bad:
         return "partially_succeeded" if good else "failed"
