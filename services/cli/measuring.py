@@ -33,8 +33,6 @@ BENCHES = {
     "classify": "services.classify.bench",
     "extract": "services.extract.bench",
     "retrieve": "services.chat.bench",
-    "generate": "services.generate.bench",
-    "train": "services.train.bench",
 }
 
 
