@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
@@ -17,12 +16,29 @@ from tests.system.conftest import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
 
-WORDS = "claim policy invoice water damage motor premium doctor Rechnung Schaden facture sinistre police".split()
+WORDS = [
+    "claim",
+    "policy",
+    "invoice",
+    "water",
+    "damage",
+    "motor",
+    "premium",
+    "doctor",
+    "Rechnung",
+    "Schaden",
+    "facture",
+    "sinistre",
+    "police",
+]
 
 
 def texts(count: int, seed: int) -> dict[str, str]:
     chance = random.Random(seed)
-    return {f"{seed}-{number}.txt": f"Letter {seed}/{number}\n" + " ".join(chance.choices(WORDS, k=40)) for number in range(count)}
+    return {
+        f"{seed}-{number}.txt": f"Letter {seed}/{number}\n" + " ".join(chance.choices(WORDS, k=40))
+        for number in range(count)
+    }
 
 
 def check_each_was_done_once(stack: Stack, batch: str, count: int) -> None:
@@ -97,4 +113,4 @@ def test_everything_killed_at_once_goes_on_after_the_next_start(stack: Stack) ->
 
 def test_the_files_of_the_installation_are_private(stack: Stack) -> None:
     for secret in (stack.place.client, stack.place.state, stack.place.home / "valkey" / "valkey.conf"):
-        assert os.stat(secret).st_mode & 0o077 == 0, secret
+        assert secret.stat().st_mode & 0o077 == 0, secret
