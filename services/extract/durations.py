@@ -24,8 +24,9 @@ _UNITS = {
 }
 _UNIT = "|".join(f"(?P<{unit}>{forms})" for unit, forms in _UNITS.items())
 _NUMBER = "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True))
+#: Blanks are counted: an open run of them, three times over, takes time with the cube of its length.
 _DURATION = re.compile(
-    rf"(?<![\w.,])(?:(?P<word>{_NUMBER})[\s-]*)?(?:\(?\s*(?P<digits>\d{{1,4}})\s*\)?)?[\s-]*"
+    rf"(?<![\w.,])(?=[\w(])(?:(?P<word>{_NUMBER})[\s-]{{0,3}})?(?:\(?\s{{0,3}}(?P<digits>\d{{1,4}})\s{{0,3}}\)?)?[\s-]{{0,3}}"
     rf"(?:full\s|calendar\s|consecutive\s|business\s|volle\s|Kalender)?(?:{_UNIT})(?!\w)",
     re.IGNORECASE,
 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 from services.extract.candidates import candidates_in, pools_of
 from services.extract.layout import sheet_of
 from services.extract.schema import FIELD_TYPES, FieldSpec
+from shared.documents import Page, Reading, Word
 
 
 def _values(reading, type_, **more):
@@ -60,3 +64,14 @@ def test_every_candidate_is_printed_where_it_says(make_invoice, type_):
 def test_an_empty_document_has_no_candidates(page):
     for type_ in FIELD_TYPES:
         assert _values(page(), type_, choices=["a"]) == set()
+
+
+@pytest.mark.parametrize("hostile", ["two " + " " * 20_000 + "x", "a" + "\n" * 20_000, "1 234 " * 500, "(" * 5_000])
+def test_no_text_takes_time_with_the_square_of_its_length(hostile):
+    words = [Word(found.group(), None, *found.span()) for found in re.finditer(r"\S+", hostile)]
+    sheet = sheet_of(Reading(hostile, [Page(1, 0, 0, 0, len(hostile), words)], "text/plain"))
+    began = time.process_time()
+    for type_ in FIELD_TYPES:
+        for pool in pools_of(FieldSpec(name="x", type=type_, choices=("a b",))):
+            candidates_in(sheet, pool)
+    assert time.process_time() - began < 5
