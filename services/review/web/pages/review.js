@@ -134,7 +134,7 @@ class ReviewDesk {
         classes: this.classes,
         label: this.classLabel,
         levels: this.taxonomy.levels,
-        doubted: review.reasons.some((reason) => !reason.field && reason.code !== "audit_sample"),
+        doubted: review.reasons.some((reason) => reason.code === "class_uncertain"),
         onAccept: mayChange && this.path && !this.classLabel ? () => this.saveClass(this.path) : null,
         onChange: mayChange ? () => this.changeClass() : null,
       }),

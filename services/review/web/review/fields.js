@@ -283,5 +283,8 @@ function mark(field) {
     return icon(field.label.value === null ? "ban" : "check", field.label.value === null ? "rejected" : "");
   if (!field.values.length) return null;
   const scores = field.values.map((one) => one.confidence);
-  return certainty(scores.includes(null) ? null : Math.min(...scores), field.doubts.length > 0);
+  return certainty(
+    scores.includes(null) ? null : Math.min(...scores),
+    field.doubts.some((doubt) => doubt.code === "field_uncertain"),
+  );
 }
