@@ -22,7 +22,8 @@ MOST_CLASSES = 2000
 
 
 def _one_line(value: Any) -> Any:
-    return " ".join(value.split()) if isinstance(value, str) else value
+    # Spaces inside stay as they are: French names hold no-break spaces, and a path must equal the one in the labels.
+    return " ".join(value.splitlines()).strip() if isinstance(value, str) else value
 
 
 def _plain_lines(value: str) -> str:

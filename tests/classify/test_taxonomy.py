@@ -45,6 +45,12 @@ def test_a_taxonomy_is_rebuilt_from_the_paths_of_its_leaves(taxonomy: Taxonomy) 
     assert sorted(from_paths(taxonomy.leaves()).leaves()) == sorted(taxonomy.leaves())
 
 
+def test_a_no_break_space_in_a_name_is_kept_so_that_labels_still_find_it() -> None:
+    path = ("Impôt\u00a0: déclaration", "Revenus")
+    assert from_paths([path]).leaves() == [path]
+    assert from_yaml(to_yaml(from_paths([path]))).leaves() == [path]
+
+
 def test_leaves_may_lie_at_different_depths(tree: Taxonomy) -> None:
     assert ("claims", "water damage") in tree.leaves()
     assert ("medical certificate",) in tree.leaves()
