@@ -41,7 +41,7 @@ class Candidate:
     """A possible value. `text[start:end]` is where it is printed (the first part, where there are several).
 
     `first` (inclusive) and `last` (exclusive) are tokens; `value` is the normal form, `same` equal for candidates
-    of one meaning; `kind` says which recogniser found it and how.
+    of one meaning; `kind` says which recogniser found it and how; `recognised` that OCR read the page.
     """
 
     start: int
@@ -52,6 +52,7 @@ class Candidate:
     same: str
     kind: str
     parts: tuple[Part, ...] = ()
+    recognised: bool = False
 
 
 def pools_of(field: FieldSpec) -> tuple[str, ...]:
@@ -77,7 +78,8 @@ def candidates_in(sheet: Sheet, pool: str) -> list[Candidate]:
         if first >= last or blank or not stretch.value or _crosses_page(sheet, start, end):
             continue
         same = comparable(stretch.value, type_)
-        candidate = Candidate(start, end, first, last, stretch.value, same, stretch.kind, stretch.parts)
+        recognised = sheet.recognised[sheet.tokens[first].page]
+        candidate = Candidate(start, end, first, last, stretch.value, same, stretch.kind, stretch.parts, recognised)
         found.setdefault((stretch.parts, same), candidate)
     return sorted(found.values(), key=lambda candidate: (candidate.start, candidate.end))
 

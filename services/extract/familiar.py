@@ -1,8 +1,9 @@
 """Values that people have typed before: what a misread name most likely said.
 
-OCR reads "MR D.T.Y. SDN BHD" where twenty corrections say "MR D.I.Y. SDN BHD". A value that is almost a familiar one,
-and has the very same digits, is written as the familiar one. Whether that helps a field is found out on its labels,
-each document judged by the others; where it does not help, nothing is familiar. The evidence keeps what was printed.
+OCR reads "MR D.T.Y. SDN BHD" where twenty corrections say "MR D.I.Y. SDN BHD". A value read by OCR that is almost a
+familiar one, and has the very same digits, is written as the familiar one. Whether that helps a field is found out on
+its labels, each document judged by the others; where it does not help, nothing is familiar. The evidence keeps what
+was printed.
 """
 
 from __future__ import annotations

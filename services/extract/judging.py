@@ -61,7 +61,7 @@ def judge(field: FieldSpec, documents: Sequence[Judged]) -> Judgement:
         inputs.append(calibration_inputs([score for _, score in values])[:most])
         right += [int(one.targets.right[place]) for place, _ in values[:most]]
         exact += [
-            int(comparable(writing(one.candidates[place].value, field.type), field.type) in wanted)
+            int(comparable(writing(one.candidates[place], field.type), field.type) in wanted)
             for place, _ in values[:most]
         ]
     rows, was_right, was_exact = np.vstack(inputs), np.array(right, dtype=np.int8), np.array(exact, dtype=np.int8)
@@ -89,7 +89,7 @@ def _learned_writing(
     outcomes = [
         (spelling(one.candidates[values[0][0]].value), one.typed)
         for one, values in zip(documents, kept, strict=True)
-        if values
+        if values and one.candidates[values[0][0]].recognised
     ]
     familiar = learned_familiar(outcomes, lambda a, b: comparable(a, field.type) == comparable(b, field.type))
     return Writing(spelling, familiar)

@@ -63,7 +63,10 @@ class Segment:
 
 @dataclass(slots=True)
 class Sheet:
-    """The laid-out document. `rows` holds segment numbers, left to right; `pages` sizes in points."""
+    """The laid-out document. `rows` holds segment numbers, left to right; `sizes` are those of pages, in points.
+
+    `recognised` tells for each page whether OCR read it, and letters may be wrong.
+    """
 
     text: str
     tokens: list[Token]
@@ -71,6 +74,7 @@ class Sheet:
     rows: list[list[int]]
     sizes: list[tuple[float, float]]
     page_ends: list[int]
+    recognised: list[bool]
     has_boxes: bool
     starts: list[int] = field(default_factory=list)
 
@@ -107,6 +111,7 @@ def sheet_of(reading: Reading) -> Sheet:
         rows=[],
         sizes=[],
         page_ends=[page.end for page in reading.pages],
+        recognised=[page.source == "ocr" for page in reading.pages],
         has_boxes=any(word.box is not None for page in reading.pages for word in page.words[:50]),
     )
     for number, page in enumerate(reading.pages):

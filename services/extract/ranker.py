@@ -62,9 +62,15 @@ class Writing:
     spelling: Spelling = field(default_factory=Spelling)
     familiar: Familiar = field(default_factory=Familiar)
 
-    def __call__(self, printed: str, type_: str) -> str:
-        """`printed` as people write it; values of a type with a normal form of its own are left alone."""
-        return self.familiar(self.spelling(printed)) if type_ in FREE_TYPES else printed
+    def __call__(self, candidate: Candidate, type_: str) -> str:
+        """The candidate's value as people write it; values of a type with a normal form of its own are left alone.
+
+        Only what OCR read may be misread: elsewhere letters stay as they are printed.
+        """
+        if type_ not in FREE_TYPES:
+            return candidate.value
+        spelt = self.spelling(candidate.value)
+        return self.familiar(spelt) if candidate.recognised else spelt
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ class Ranker:
         for (place, _), row in zip(kept[:most], inputs, strict=False):
             if model.choose(row) >= model.threshold:
                 candidate = pool.candidates[place]
-                chosen.append(Ranked(candidate, model.writing(candidate.value, field.type), model.trust(row)))
+                chosen.append(Ranked(candidate, model.writing(candidate, field.type), model.trust(row)))
         return chosen
 
 
