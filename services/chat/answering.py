@@ -23,6 +23,8 @@ from shared.generation import Generator, Message
 
 #: Below this the passages have too little to do with the question (docs/measurements/answer.md, "Abstention").
 LEAST_SUPPORT = 0.24
+#: The same where the documents were named with the question: who asks about one letter means it, in other words maybe.
+LEAST_SUPPORT_NAMED = 0.1
 #: A piece of at most this many words is shown with the sentence it stands in.
 SHORT_WORDS = 12
 #: The most passages a prompt holds, and the most tokens of a generated answer.
@@ -63,7 +65,7 @@ class Answer:
 
 def support(found: Sequence[Ranked]) -> float:
     """How much the best of the passages has to do with the question, 0..1: shared words and nearness in meaning."""
-    return max((0.5 * one.coverage + 0.5 * max(one.passage.similarity, 0.0) for one in found), default=0.0)
+    return max((0.5 * one.overlap + 0.5 * max(one.passage.similarity, 0.0) for one in found), default=0.0)
 
 
 def abstention(question: str, engine: str, model: str) -> Answer:
@@ -77,14 +79,16 @@ def extracted(
     readings: dict[str, Reading],
     statistics: Statistics,
     encoder: SentenceEncoder,
+    *,
+    named: bool = False,
 ) -> Answer:
     """The piece of the passages that answers best, quoted exactly, with the sentence around it.
 
     A question for a change, an average or a sum of figures in a row gets the result and the row. `readings` has the
-    documents of the first `MOST_PASSAGES` passages.
+    documents of the first `MOST_PASSAGES` passages. `named`: the caller said which documents to look in.
     """
     near = found[:MOST_PASSAGES]
-    if support(near) < LEAST_SUPPORT:
+    if support(near) < (LEAST_SUPPORT_NAMED if named else LEAST_SUPPORT):
         return abstention(question.text, "extractive", model_name())
     texts = [readings[one.passage.document].text for one in near]
     calculation = calculated(question, near, texts, statistics)
@@ -202,7 +206,7 @@ def generated(
     `readings` has the documents of the first `PROMPT_PASSAGES` passages. Raises what the generator raises.
     """
     near = found[:PROMPT_PASSAGES]
-    if support(near) < LEAST_SUPPORT:
+    if support(near) < LEAST_SUPPORT_NAMED:  # the model tells the rest apart better than a threshold
         answer = abstention(question, "generated", generator.model)
         yield answer.content
         yield answer

@@ -49,7 +49,8 @@ def measure(
     with out_jsonl.open("w", encoding="utf-8") as out:
         for record in _records(test_jsonl):
             names = library.names(record, collection)
-            prediction = _prediction(record, library, names, index_only)
+            named = not collection and not any(name.endswith("/") for name in record["documents"])
+            prediction = _prediction(record, library, names, index_only, named)
             out.write(json.dumps(prediction, ensure_ascii=False) + "\n")
 
 
@@ -139,7 +140,9 @@ class _Remembering:
         return np.stack([self._known[text, max_tokens] for text in texts])
 
 
-def _prediction(record: dict[str, Any], library: _Library, names: tuple[str, ...], index_only: bool) -> dict[str, Any]:
+def _prediction(
+    record: dict[str, Any], library: _Library, names: tuple[str, ...], index_only: bool, named: bool
+) -> dict[str, Any]:
     question = Question(str(record["question"]))
     index = library.over(names)
     passages, statistics = index.candidates(
@@ -150,7 +153,7 @@ def _prediction(record: dict[str, Any], library: _Library, names: tuple[str, ...
     if not index_only:
         near = found[:MOST_READ]
         readings = {one.passage.document: library.document(one.passage.document).reading for one in near}
-        answer = extracted(question, near, readings, statistics, library.encoder)
+        answer = extracted(question, near, readings, statistics, library.encoder, named=named)
     return {
         "id": record["id"],
         "answer": answer.short,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,8 @@ from services.chat.terms import LANGUAGES, stop_words, terms
 K1, B = 1.2, 0.75
 #: How many candidates each side (words, vectors) brings; the ranking looks at their union.
 CANDIDATES = 100
+#: In a smaller collection, that a word is absent says little about how rare it is.
+FEW_PASSAGES = 100
 #: What a cosine of 1 weighs beside the best BM25 score.
 SIMILARITY_WEIGHT = 0.5
 
@@ -75,12 +77,14 @@ class Statistics:
 class Ranked:
     """A passage with its score (higher is better, comparable within one question only).
 
-    `coverage` is the share, 0..1, of the question's words by rarity that the passage has.
+    `coverage` is the share, 0..1, of the question's words by rarity that the passage has; `overlap` is the same with
+    the rarities of a collection of at least `FEW_PASSAGES`, so that it means the same for one letter and for a million.
     """
 
     passage: Passage
     score: float
     coverage: float
+    overlap: float
 
 
 class Question:
@@ -111,11 +115,13 @@ def ranked(question: Question, passages: Sequence[Passage], statistics: Statisti
         for passage, counts in zip(passages, counted, strict=True)
     ]
     best = max(words, default=0.0) or 1.0
+    widened = replace(statistics, passages=max(statistics.passages, FEW_PASSAGES))
     scored = [
         Ranked(
             passage,
             word / best + SIMILARITY_WEIGHT * passage.similarity,
             _coverage(question.terms(passage.language), counts, statistics),
+            _coverage(question.terms(passage.language), counts, widened),
         )
         for passage, counts, word in zip(passages, counted, words, strict=True)
     ]

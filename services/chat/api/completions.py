@@ -238,7 +238,7 @@ def _answered(
         except (Unavailable, Refused):
             if begun or asked.model == "generated":
                 raise
-    quoted = extracted(question, found, readings, statistics, encoder(desk.cache))
+    quoted = extracted(question, found, readings, statistics, encoder(desk.cache), named=asked.documents() is not None)
     yield from re.findall(r"\S*\s+|\S+", quoted.content)
     yield quoted
 
