@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 
 from services.classify.calibration import Calibration, calibrated, expected_error
 from services.classify.kernel import (
-    FEW,
     LEXICAL_SHARE,
-    LEXICAL_SHARE_FEW,
     PENALTIES,
     fitted,
     lexical_part,
@@ -159,8 +157,7 @@ def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]], groups: NDArray[
     of_names, _ = tree.targets([[path] for path in tree.leaves])
     wanted = np.vstack([targets, of_names])
     wanted = np.column_stack([wanted, np.concatenate([outside, np.zeros(leaves, bool)]).astype(np.float32)])
-    share = LEXICAL_SHARE if right.any(axis=1).sum() >= FEW * leaves else LEXICAL_SHARE_FEW
-    kernel = mixed(lexical, near, share)
+    kernel = mixed(lexical, near, LEXICAL_SHARE)
     penalty = _penalty(tree, kernel, wanted, right, groups)
     coefficients, left_out = fitted(kernel, wanted, penalty, _together(groups))
     levels = tree.by_level(left_out[:count])
@@ -175,7 +172,7 @@ def _solved(tree: Tree, rows: Rows, accepted: list[list[Path]], groups: NDArray[
         inside=inside,
         calibrations=_calibrations(tree, probabilities, right, inside),
         scope=scope,
-        lexical_share=share,
+        lexical_share=LEXICAL_SHARE,
         penalty=penalty,
         weights=weights,
     )
