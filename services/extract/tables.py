@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -52,12 +52,19 @@ def keep_values(
     schema_name: str | None,
     path: Sequence[str],
     values: Sequence[Value],
+    missing: Mapping[str, str],
 ) -> None:
-    """Make `values` the only ones of the document."""
+    """Make `values` the only ones of the document; `missing` are required fields without one, name to type."""
     connection.execute(_FORGET, {"document": document})
     connection.execute(
         _EXTRACTION,
-        {"document": document, "workspace": workspace, "schema": schema_name, "path": list(path)},
+        {
+            "document": document,
+            "workspace": workspace,
+            "schema": schema_name,
+            "path": list(path),
+            "missing": dict(missing),
+        },
     )
     rows = [
         {
@@ -133,9 +140,9 @@ _BELOW = text(
 )
 _FORGET = text("DELETE FROM extract.extractions WHERE document_id = :document")
 _EXTRACTION = text(
-    "INSERT INTO extract.extractions (document_id, workspace_id, schema_name, path)"
-    " VALUES (:document, :workspace, :schema, :path)"
-)
+    "INSERT INTO extract.extractions (document_id, workspace_id, schema_name, path, missing)"
+    " VALUES (:document, :workspace, :schema, :path, :missing)"
+).bindparams(bindparam("missing", type_=JSONB))
 _FIELD = text(
     "INSERT INTO extract.fields"
     " (document_id, name, position, type, value, text, confidence, evidence, engine, model) VALUES"

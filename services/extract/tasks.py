@@ -41,7 +41,10 @@ def extract(job: Extract, work: Work) -> list[Job]:
         ranker = _RANKERS.of(work, version) if version is not None else None
         values = values_in(reading, job.document, schema.fields, ranker, version.id if version else "")
     name = schema.name if schema is not None else None
-    tables.keep_values(work.write, work.workspace, job.document, name, path, values)
+    filled = {value.name for value in values}
+    required = [field for field in schema.fields if field.required] if schema is not None else []
+    missing = {field.name: field.type for field in required if field.name not in filled}
+    tables.keep_values(work.write, work.workspace, job.document, name, path, values, missing)
     return [Check(document=job.document)]
 
 

@@ -207,3 +207,26 @@ def test_a_question_is_answered_with_a_quote_that_stands_in_the_document(
     with desk.engine.connect() as connection:
         reading = facts.reading(connection, desk.store, citation["document"])
     assert reading.text[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_a_required_field_that_is_not_there_is_asked_of_a_person(
+    configured: TestClient, drain: Drain, desk: Desk
+) -> None:
+    schema = {
+        "name": "Everything",
+        "path": [],
+        "fields": [
+            {"name": "secret_code", "type": "identifier", "description": "a code nobody prints", "required": True}
+        ],
+    }
+    assert configured.put("/v1/schemas/Everything", json=schema).is_success
+    document = upload(configured, {"note.txt": b"A short note without any code in it."})["files"][0]["document"]
+    drain()
+    with desk.engine.connect() as connection:
+        stated = {field.name: field.value for field in facts.fields_of(connection, document)}
+    assert "secret_code" in stated
+    assert stated["secret_code"] is None
+    reasons = configured.get(f"/v1/reviews/{document}").json()["reasons"]
+    assert "secret_code" in {reason["field"] for reason in reasons}
+    shown = configured.get(f"/v1/documents/{document}/fields").json()["fields"]
+    assert [field["values"] for field in shown if field["name"] == "secret_code"] == [[]]

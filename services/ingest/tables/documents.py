@@ -81,7 +81,7 @@ _LIST = text(
     " LEFT JOIN classify.published_classes ON published_classes.document_id = documents.id"
     " LEFT JOIN review.published_verdicts ON published_verdicts.document_id = documents.id"
     " LEFT JOIN LATERAL (SELECT path FROM review.published_labels WHERE task = 'class'"
-    "  AND published_labels.document_id = documents.id ORDER BY created_at DESC LIMIT 1) AS said ON true"
+    "  AND published_labels.document_id = documents.id AND NOT audit ORDER BY created_at DESC LIMIT 1) AS said ON true"
     " WHERE documents.workspace_id = :workspace"
     " AND (CAST(:document AS text) IS NULL OR documents.id = :document)"
     " AND (CAST(:cursor AS text) IS NULL OR documents.id < :cursor)"

@@ -21,6 +21,8 @@ def upgrade() -> None:
     CREATE TABLE extract.extractions (
         document_id text PRIMARY KEY REFERENCES ledger.documents ON DELETE CASCADE,
         workspace_id text NOT NULL, schema_name text, path text[] NOT NULL,
+        -- Required fields without a value: name to type.
+        missing jsonb NOT NULL DEFAULT '{}',
         created_at timestamptz NOT NULL DEFAULT clock_timestamp());
     CREATE INDEX extractions_workspace ON extract.extractions (workspace_id, document_id);
 
@@ -35,5 +37,9 @@ def upgrade() -> None:
 
     CREATE VIEW extract.published_fields AS
         SELECT document_id, name, position, value, text, confidence, evidence, engine, model, type, created_at
-        FROM extract.fields;
+        FROM extract.fields
+        -- A required field that could not be filled is a row without a value, so that a person is asked for it.
+        UNION ALL
+        SELECT document_id, lacking.key, 0, NULL, NULL, NULL, NULL, 'none', '', lacking.value, created_at
+        FROM extract.extractions, jsonb_each_text(missing) AS lacking;
     """)
