@@ -58,8 +58,13 @@ def extract(
 
     _cpu_only(engine)
     _check(train, test)
-    evaluate.measure(schema, train, test, out, _reader())
-    output.out.print(f"predictions: {out}", highlight=False)
+    figures = evaluate.measure(schema, train, test, out, _reader())
+    rows = [
+        (name, field["documents"], field["candidate_recall"], field["f1_out_of_fold"])
+        for name, field in figures["fields"].items()
+    ]
+    output.table("Learned, out of fold", ["field", "documents", "candidate recall", "F1"], rows)
+    output.out.print(f"predictions: {out} ({figures['documents_per_s']} documents/s)", highlight=False)
 
 
 def answer(
