@@ -439,7 +439,7 @@ _DUE = text(
     "  AND ((state = 'waiting' AND next_at <= clock_timestamp() AND (sent_at IS NULL"
     "    OR sent_at < clock_timestamp() - make_interval(secs => :patience)))"
     "   OR (state = 'leased' AND lease_until < clock_timestamp()"
-    "    AND sent_at < clock_timestamp() - make_interval(secs => 2)))"
+    "    AND (sent_at IS NULL OR sent_at < clock_timestamp() - make_interval(secs => 2))))"
     "  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " RETURNING id, name, lane"
 )

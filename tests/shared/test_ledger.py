@@ -227,6 +227,17 @@ def test_what_is_due_is_rung_for_once_and_again_when_patience_ends(desk: Desk, d
         assert len(ledger.due(connection, names, 0, 10, patience_s=0)) == 1
 
 
+def test_a_job_that_was_claimed_before_any_ring_was_noted_is_due_when_its_lease_runs_out(
+    desk: Desk, document: str
+) -> None:
+    claimed(desk)
+    with desk.engine.begin() as connection:
+        assert not ledger.due(connection, [Read.name], 0, 10, patience_s=0)
+    expire_leases(desk.engine)
+    with desk.engine.begin() as connection:
+        assert len(ledger.due(connection, [Read.name], 0, 10, patience_s=60)) == 1
+
+
 def test_a_broker_that_forgot_everything_makes_all_waiting_jobs_due(desk: Desk, document: str) -> None:
     with desk.engine.begin() as connection:
         ledger.due(connection, [Read.name], 0, 10, patience_s=60)
