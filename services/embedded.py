@@ -225,11 +225,10 @@ def start(place: Place, port: int) -> None:
     fit(place, port)
     place.logs.mkdir(parents=True, exist_ok=True)
     place.state.unlink(missing_ok=True)
+    # setsid forks: the supervisor belongs to nobody, and outlives the terminal it was started from.
+    command = ["setsid", "--fork", sys.executable, "-m", "services.embedded", str(place.home), str(port)]
     with _log_file(place.logs, "supervisor") as out:
-        subprocess.Popen(
-            [sys.executable, "-m", "services.embedded", str(place.home), str(port)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=True)
 
 
 def fit(place: Place, port: int) -> None:
@@ -247,7 +246,7 @@ def fit(place: Place, port: int) -> None:
             f"Only {free / 1e9:.1f} GB are free on the disk of {place.home}; Dossier needs at least 1 GB.",
             action="Free some space, or set DOSSIER_HOME to a folder on another disk.",
         )
-    if not port_is_free(port):
+    if not _becomes_free(port):
         raise Refused(
             f"Port {port} is taken by another program.", action="Stop that program, or choose: make up PORT=8090."
         )
@@ -293,6 +292,16 @@ def port_is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def _becomes_free(port: int, patience_s: float = 3) -> bool:
+    """Whether the port is free, or will be in a moment: what was killed just now may still hold it."""
+    give_up_at = time.monotonic() + patience_s
+    while not port_is_free(port):
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.2)
     return True
 
 

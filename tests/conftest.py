@@ -21,6 +21,14 @@ from shared.desk import Desk, Silent
 from shared.store import FolderStore
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser comes last: its driver keeps an event loop in this thread until the session ends."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """SQLAlchemy URL of a running PostgreSQL."""

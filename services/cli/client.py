@@ -32,6 +32,10 @@ class Client:
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=120, trust_env=False
         )
 
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
     def get(self, path: str, **query: Any) -> Any:
         """The JSON at `path`; parameters that are None are left out."""
         return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})

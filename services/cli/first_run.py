@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ RUN_TIMEOUT_S = 900
 
 def prepare(place: Place, url: str, *, samples: bool) -> None:
     """Make the key of the command line where there is none, and load the samples where they were never loaded."""
-    client = Client(url, _key(place, url))
+    key = _key(place, url)
     marker = place.home / "samples.loaded"
     if samples and not marker.exists():
-        load_samples(client)
+        with closing(Client(url, key)) as client:
+            load_samples(client)
         marker.touch()
 
 

@@ -56,7 +56,9 @@ def gold(samples: Path) -> dict[str, dict[str, Any]]:
 
 def test_a_document_visits_every_room(client: TestClient, drain: Drain) -> None:
     answer = upload(client, {"letter.txt": b"Dear Sir, I cancel my policy number POL-1 on 3 May 2026. Ann Miller"})
-    assert drain() == ["ingest.read", "classify.classify", "chat.index", "extract.extract", "review.check"]
+    ran = drain()
+    assert ran[0] == "ingest.read"
+    assert sorted(ran[1:]) == ["chat.index", "classify.classify", "extract.extract", "review.check"]
     batch = client.get(f"/v1/batches/{answer['batch']['id']}").json()
     assert (batch["state"], batch["counts"]["succeeded"], batch["percent_completed"]) == ("succeeded", 1, 100)
 
@@ -117,11 +119,14 @@ def test_a_corrected_class_brings_the_fields_of_that_class(configured: TestClien
     upload(configured, {name: (samples / "documents" / name).read_bytes()})
     drain()
     document = configured.get("/v1/documents").json()["items"][0]["id"]
-    saved = configured.post(
-        f"/v1/reviews/{document}", json={"class": {"action": "correct", "path": record["path"]}, "fields": []}
-    )
-    assert saved.is_success, saved.text
-    assert "extract.extract" in drain()
+    others = [path for path in leaves(configured.get("/v1/taxonomy").json()["nodes"]) if path != record["path"]]
+    for path in (others[0], record["path"]):
+        saved = configured.post(
+            f"/v1/reviews/{document}", json={"class": {"action": "correct", "path": path}, "fields": []}
+        )
+        assert saved.is_success, saved.text
+        ran = drain()
+    assert "extract.extract" in ran
     shown = configured.get(f"/v1/documents/{document}").json()
     assert shown["path"] == record["path"]
     fields = {field["name"] for field in configured.get(f"/v1/documents/{document}/fields").json()["fields"]}

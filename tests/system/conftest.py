@@ -79,6 +79,7 @@ def _command(process: psutil.Process) -> list[str]:
 def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Stack]]:
     """Starts an installation; all are stopped at the end of the session."""
     places: list[Place] = []
+    stacks: list[Stack] = []
 
     def start() -> Stack:
         place = Place(tmp_path_factory.mktemp("home"))
@@ -86,9 +87,13 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         embedded.start(place, embedded.free_port())
         state = _wait_until_ready(place)
         client = Client(state["url"], _key(place, state))
-        return Stack(place, client, engine_from(state["environment"]["DOSSIER_DATABASE_URL"]))
+        stacks.append(Stack(place, client, engine_from(state["environment"]["DOSSIER_DATABASE_URL"])))
+        return stacks[-1]
 
     yield start
+    for stack in stacks:
+        stack.client.close()
+        stack.engine.dispose()
     for place in places:
         embedded.stop(place)
 

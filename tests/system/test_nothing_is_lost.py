@@ -44,7 +44,7 @@ def texts(count: int, seed: int) -> dict[str, str]:
 def check_each_was_done_once(stack: Stack, batch: str, count: int) -> None:
     with stack.engine.connect() as connection:
         done = connection.exec_driver_sql(
-            "SELECT document_id, name, count(*) FROM ledger.jobs JOIN ledger.documents d ON d.id = document_id"
+            "SELECT document_id, jobs.name, count(*) FROM ledger.jobs JOIN ledger.documents d ON d.id = document_id"
             " WHERE d.batch_id = %s AND jobs.state = 'done' GROUP BY 1, 2",
             (batch,),
         ).all()
