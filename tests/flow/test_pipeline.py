@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
@@ -75,6 +77,41 @@ def test_samples_become_facts_with_evidence_that_holds(
     batch = configured.get(f"/v1/batches/{answer['batch']['id']}").json()
     assert set(batch["counts"]) <= {"succeeded", "skipped"}, configured.get("/v1/documents").json()
     assert check_every_evidence(desk) > 20
+    assert check_boxes_on_the_printed_pages(configured, desk) > 10
+
+
+def check_boxes_on_the_printed_pages(client: TestClient, desk: Desk) -> int:
+    """Read the original PDFs again, with the bare library: the boxes hold the quoted words; how many there were."""
+    with desk.engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT f.document_id, f.evidence FROM extract.published_fields f"
+                " JOIN ingest.published_readings r USING (document_id)"
+                " WHERE f.evidence IS NOT NULL AND r.media_type = 'application/pdf' AND r.source = 'text'"
+            )
+        ).all()
+    for row in rows:
+        evidence = Evidence.model_validate(row.evidence)
+        original = client.get(f"/v1/documents/{row.document_id}/original").content
+        with closing(pypdfium2.PdfDocument(original)) as pdf:
+            # Flattened, so that what is typed into a form counts as printed.
+            pdf.init_forms()
+            if pdf.formenv:
+                with closing(pdf[evidence.page - 1]) as form:
+                    form.flatten()
+            page = pdf[evidence.page - 1]
+            height = page.get_height()
+            with closing(page), closing(page.get_textpage()) as words:
+                found = " ".join(
+                    words.get_text_bounded(x0 - 1, height - y1 - 1, x1 + 1, height - y0 + 1)
+                    for x0, y0, x1, y1 in evidence.boxes
+                )
+        assert letters(evidence.quote) in letters(found), (evidence, found)
+    return len(rows)
+
+
+def letters(printed: str) -> str:
+    return "".join(printed.split()).casefold()
 
 
 def check_every_evidence(desk: Desk) -> int:
