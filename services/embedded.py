@@ -154,10 +154,18 @@ class Supervisor:
                 child.tend()
             if time.monotonic() - checked_at > 2:
                 checked_at = time.monotonic()
-                if not self._postgres.get_postmaster_info().is_running():
-                    log.warning("postgres ended, starting it again")
-                    self._postgres.start()
+                self._tend_postgres()
             time.sleep(0.2)
+
+    def _tend_postgres(self) -> None:
+        """Start Postgres again where it ended; where it will not start, everything else waits for the next try."""
+        if self._postgres.get_postmaster_info().is_running():
+            return
+        log.warning("postgres ended, starting it again")
+        try:
+            self._postgres.start()
+        except (subprocess.SubprocessError, OSError, AssertionError) as trouble:
+            log.error("postgres does not start (%r): see %s", trouble, self.place.home / "postgres" / "log")
 
     def _stop_all(self) -> None:
         for child in reversed(self.children):

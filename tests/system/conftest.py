@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -76,13 +78,14 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Stack]]:
+def start_stack() -> Iterator[Callable[[], Stack]]:
     """Starts an installation; all are stopped at the end of the session."""
     places: list[Place] = []
     stacks: list[Stack] = []
 
     def start() -> Stack:
-        place = Place(tmp_path_factory.mktemp("home"))
+        # Not in pytest's own folder: every other session on the machine locks Postgres' user out of that.
+        place = Place(Path(tempfile.mkdtemp(prefix="dossier-home-")))
         places.append(place)
         embedded.start(place, embedded.free_port())
         state = _wait_until_ready(place)
@@ -96,6 +99,7 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         stack.engine.dispose()
     for place in places:
         embedded.stop(place)
+        shutil.rmtree(place.home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
