@@ -47,17 +47,7 @@ LEASE_S = 15
 #: The longest wait between two tries of anything, in seconds.
 LONGEST_BACKOFF_S = 60
 
-TERMINAL = ("succeeded", "failed", "canceled", "skipped")
-
 metadata = MetaData(schema="ledger")
-
-workspaces = Table(
-    "workspaces",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), server_default=func.now(), nullable=False),
-)
 
 documents = Table(
     "documents",

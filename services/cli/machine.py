@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -159,12 +157,3 @@ def _login_link(url: str) -> str:
         link = access.issue(connection, workspace, "admin", "admin", kind="login", valid=valid)[1]
     engine.dispose()
     return f"{url}/login?key={link}"
-
-
-def known_client(place: Place) -> dict[str, Any] | None:
-    """The address and key that the first run wrote down; None before it."""
-    try:
-        known: dict[str, Any] = json.loads(Path(place.client).read_text())
-    except (OSError, ValueError):
-        return None
-    return known
