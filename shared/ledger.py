@@ -227,11 +227,27 @@ def cancel(connection: Connection, workspace: str, *, batch: str | None = None, 
     return len(canceled)
 
 
+def forget(connection: Connection, workspace: str, document: str) -> list[str]:
+    """Delete a document with everything found inside it, and every room's rows about them; their ids.
+
+    Running handlers lose their fence. The bytes in the store are their owner's business. [] where this workspace
+    has no such document.
+    """
+    family = list(connection.execute(_FAMILY, {"id": document, "workspace": workspace}).scalars())
+    connection.execute(_CANCEL_JOBS, {"ids": family})
+    # Rows of children, jobs and of other schemas go with theirs by ON DELETE CASCADE.
+    connection.execute(_FORGET_DOCUMENT, {"id": document, "workspace": workspace})
+    return family
+
+
 # --- jobs --------------------------------------------------------------------------------------------------------
 
 
-def add(connection: Connection, workspace: str, new: Iterable[Job], lane: int = 0) -> list[Ring]:
-    """Write jobs into the caller's transaction and open their documents again; what to ring for after its commit."""
+def add(connection: Connection, workspace: str, new: Iterable[Job], lane: int = 0, *, after_s: float = 0) -> list[Ring]:
+    """Write jobs into the caller's transaction and open their documents again; what to ring for after its commit.
+
+    With `after_s` they are due so many seconds from now: nobody rings, the reconciler will.
+    """
     rows: list[dict[str, Any]] = [
         {
             "id": new_id("job"),
@@ -251,6 +267,9 @@ def add(connection: Connection, workspace: str, new: Iterable[Job], lane: int = 
         # Sorted: two callers that open the same documents must not wait for each other in a circle.
         counts = [{"id": id_, "count": opened[id_], "workspace": workspace} for id_ in sorted(opened)]
         connection.execute(_OPEN, counts)
+    if after_s > 0:
+        connection.execute(_POSTPONE, {"ids": [row["id"] for row in rows], "after": after_s})
+        return []
     return [Ring(row["id"], row["name"], lane) for row in rows]
 
 
@@ -279,6 +298,12 @@ def renew(engine: Engine, held: Claim, lease_s: int = LEASE_S) -> bool:
         connection.execute(_UNHURRIED)
         renewed = connection.execute(_RENEW, {"id": held.id, "fence": held.fence, "lease": lease_s})
         return renewed.rowcount == 1
+
+
+def stands(engine: Engine, held: Claim) -> bool:
+    """Whether nobody has canceled the job or taken it over; changes nothing."""
+    with engine.connect() as connection:
+        return connection.execute(_STANDS, {"id": held.id, "fence": held.fence}).first() is not None
 
 
 def finish(work: Work, follow: Sequence[Job]) -> list[Ring]:
@@ -370,6 +395,7 @@ _RUN_TROUBLE = text(
     "SELECT reason FROM ledger.jobs WHERE body->>'run' = :run AND state = 'quarantined' ORDER BY id DESC LIMIT 1"
 )
 _HOLD = text("SELECT 1 FROM ledger.jobs WHERE id = :id AND fence = :fence AND state = 'leased' FOR UPDATE")
+_STANDS = text("SELECT 1 FROM ledger.jobs WHERE id = :id AND fence = :fence AND state = 'leased'")
 _PROGRESS = text(
     "UPDATE ledger.documents SET progress = jsonb_build_object('done', CAST(:done AS int), 'of', CAST(:of AS int)),"
     " updated_at = now() WHERE id = :id"
@@ -440,6 +466,14 @@ _CANCEL_DOCUMENTS = text(
     ' reason = \'{"code": "canceled", "message": "Canceled by a person.", "action": "Retry to start again."}\''
     " WHERE workspace_id = :workspace AND state IN ('pending', 'running')"
     " AND (batch_id = :batch OR id = :document) RETURNING id"
+)
+_FAMILY = text(
+    "WITH RECURSIVE family AS (SELECT id FROM ledger.documents WHERE id = :id AND workspace_id = :workspace UNION"
+    " SELECT documents.id FROM ledger.documents JOIN family ON documents.parent_id = family.id) SELECT id FROM family"
+)
+_FORGET_DOCUMENT = text("DELETE FROM ledger.documents WHERE id = :id AND workspace_id = :workspace")
+_POSTPONE = text(
+    "UPDATE ledger.jobs SET next_at = clock_timestamp() + make_interval(secs => :after) WHERE id = ANY(:ids)"
 )
 _CANCEL_JOBS = text(
     "UPDATE ledger.jobs SET state = 'canceled', fence = fence + 1, lease_until = NULL,"

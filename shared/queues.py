@@ -7,21 +7,20 @@ repeat or forget everything. Every setting below closes a trap that was measured
     def classify(job: Classify, work: Work) -> list[Job]: ...
 
 `send` writes jobs into the caller's transaction; the doorbell rings after its commit. Where the ring is lost, the
-reconciler rings again. Tests need no broker: `drain` runs the same handlers from the ledger alone.
+reconciler (shared/reconciling.py) rings again. Tests need no broker: `drain` runs the same handlers from the ledger
+alone.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,14 +29,16 @@ from celery import Celery, signals
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError as BrokerDown
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from shared import ledger, logs
 from shared.desk import Desk
 from shared.errors import Refused, Unavailable
 from shared.jobs import JOBS, Job
-from shared.ledger import LEASE_S, MAX_ATTEMPTS, Claim, Fenced, Reason, Ring, Work
+from shared.leases import Heart
+from shared.ledger import MAX_ATTEMPTS, Claim, Fenced, Reason, Ring, Work
+from shared.reconciling import DEPTH, KEY_PREFIX, LANES, Reconciler, queue_of, services
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +49,8 @@ Handler = Callable[[Any, Work], Sequence[Job]]
 VISIBILITY_S = 3600
 #: Between the soft limit, which raises inside the handler, and the hard one, which kills its process.
 GRACE_S = 20
-#: A queue is never filled beyond this by the reconciler: the rest waits in the ledger, where it costs nothing.
-DEPTH = 200
 #: A handler that overran its time limit is tried this often in all; a slow machine deserves a second chance.
 SLOW_ATTEMPTS = 2
-#: Interactive, then bulk: a batch of thousands must not keep the one letter waiting that somebody looks for.
-LANES = (0, 1)
-KEY_PREFIX = "dossier:"
-EPOCH = KEY_PREFIX + "epoch"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -87,13 +82,16 @@ def handles(job: type[J], *, soft_time_limit_s: int) -> Callable[[Handler], Hand
     return register
 
 
-def send(connection: Connection, workspace: str, jobs: Iterable[Job], *, bulk: bool = False) -> None:
+def send(
+    connection: Connection, workspace: str, jobs: Iterable[Job], *, bulk: bool = False, after_s: float = 0
+) -> None:
     """Write jobs into this transaction of `desk.transaction()`; the queue is told after its commit, best effort.
 
-    `bulk` jobs, and what follows from them, stand back behind those that somebody waits for.
+    `bulk` jobs, and what follows from them, stand back behind those that somebody waits for. Nothing starts before
+    `after_s` seconds have passed.
     """
-    lane = 1 if bulk else 0
-    connection.info.setdefault("doorbell", []).extend(ledger.add(connection, workspace, jobs, lane))
+    rung = ledger.add(connection, workspace, jobs, lane=1 if bulk else 0, after_s=after_s)
+    connection.info.setdefault("doorbell", []).extend(rung)
 
 
 # --- running one job ---------------------------------------------------------------------------------------------
@@ -199,7 +197,7 @@ def celery_app(broker_url: str) -> Celery:
         task_reject_on_worker_lost=False,
         task_create_missing_queues=False,
         # Bound by its own key: a bare Queue would be bound by the default queue's key and get everybody's messages.
-        task_queues=[Queue(name, Exchange("dossier", "direct"), routing_key=name) for name in _queues()],
+        task_queues=[Queue(name, Exchange("dossier", "direct"), routing_key=name) for name in _queue_names()],
         task_default_queue="ingest",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
@@ -244,64 +242,13 @@ class CeleryDoorbell:
         try:
             with self._app.connection_for_write() as connection, self._app.amqp.Producer(connection) as producer:
                 for job in jobs[:DEPTH]:
-                    queue = _queue_of(JOBS[job.name].service(), job.lane)
+                    queue = queue_of(JOBS[job.name].service(), job.lane)
                     self._app.send_task(
                         job.name, args=[job.id], queue=queue, routing_key=queue, producer=producer, retry=False
                     )
         except (BrokerDown, redis.RedisError, OSError) as down:
             self._silent_until = time.monotonic() + self.SILENCE_S
             log.warning("the queue could not be told, the reconciler will: %s", type(down).__name__)
-
-
-class _Heart(threading.Thread):
-    """Renews the lease of the job that this process works on; interrupts the work where the claim is over.
-
-    The interruption is a signal that raises Fenced in the main thread, and only while a handler runs there: anywhere
-    else (a commit, a claim) it would tear our own bookkeeping apart.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(daemon=True, name="lease")
-        self._engine = engine
-        self._held: Claim | None = None
-        self._lock = threading.Lock()
-        self._interruptible = False
-        signal.signal(signal.SIGUSR2, self._interrupt)
-
-    def run(self) -> None:
-        while True:
-            time.sleep(LEASE_S / 3)
-            with self._lock:
-                held = self._held
-            if held is None:
-                continue
-            try:
-                alive = ledger.renew(self._engine, held)
-            except (OperationalError, InterfaceError):
-                continue
-            with self._lock:
-                if not alive and self._held is held:
-                    log.info("the claim on %s is over, the work is interrupted", held.id)
-                    os.kill(os.getpid(), signal.SIGUSR2)
-
-    def hold(self, held: Claim | None) -> None:
-        """Keep this claim alive from now on; None for nothing."""
-        with self._lock:
-            self._held = held
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Inside, a claim that is over raises Fenced."""
-        self._interruptible = True
-        try:
-            yield
-        finally:
-            self._interruptible = False
-
-    def _interrupt(self, *_: object) -> None:
-        if self._interruptible:
-            self._interruptible = False
-            raise Fenced("the claim was over in the middle of the work")
 
 
 def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, concurrency: int, name: str) -> None:
@@ -315,7 +262,7 @@ def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, conc
     def begin(**_: object) -> None:
         _die_with_parent()
         process["desk"] = desk_from()
-        process["heart"] = _Heart(process["desk"].engine)
+        process["heart"] = Heart(process["desk"].engine)
         process["heart"].start()
 
     def perform(job_id: str) -> None:
@@ -342,8 +289,8 @@ def worker(desk_from: Callable[[], Desk], broker_url: str, service: str, *, conc
             limit_s = handling.soft_time_limit_s
             app.task(perform, name=handling.job.name, soft_time_limit=limit_s, time_limit=limit_s + GRACE_S)
     signals.worker_process_init.connect(begin, weak=False)
-    signals.worker_ready.connect(lambda **_: _start_reconciler(desk_from, broker_url), weak=False)
-    lanes = ",".join(_queue_of(service, lane) for lane in LANES)
+    signals.worker_ready.connect(lambda **_: Reconciler(desk_from(), broker_url).start(), weak=False)
+    lanes = ",".join(queue_of(service, lane) for lane in LANES)
     app.worker_main(
         ["worker", "--queues", lanes, "--concurrency", str(concurrency), "--hostname", f"{name}@%h",
          "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
@@ -356,61 +303,5 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-# --- the reconciler ----------------------------------------------------------------------------------------------
-
-
-def _start_reconciler(desk_from: Callable[[], Desk], broker_url: str) -> None:
-    reconciler = Reconciler(desk_from(), broker_url)
-    threading.Thread(target=reconciler.forever, daemon=True, name="reconciler").start()
-
-
-class Reconciler:
-    """Rings for what is due: new jobs whose ring was lost, backoffs that ended, leases that ran out.
-
-    One runs in every worker; a Postgres advisory lock lets one at a time do the work.
-    """
-
-    def __init__(self, desk: Desk, broker_url: str) -> None:
-        self._desk = desk
-        self._redis = redis.Redis.from_url(broker_url, socket_timeout=5, socket_connect_timeout=3)
-
-    def forever(self, every_s: float = 1.0) -> None:
-        """Tick until the process ends; trouble with the database or the broker is waited out."""
-        while True:
-            try:
-                self.tick()
-            except (OperationalError, InterfaceError, redis.RedisError, BrokerDown) as down:
-                log.warning("the reconciler waits: %s", type(down).__name__)
-            time.sleep(every_s)
-
-    def tick(self) -> int:
-        """One round; how many jobs were rung for (0 where another reconciler is at work)."""
-        with self._desk.engine.begin() as connection:
-            if not connection.execute(text("SELECT pg_try_advisory_xact_lock(hashtext('dossier.ring'))")).scalar():
-                return 0
-            if self._redis.set(EPOCH, "1", nx=True):
-                log.warning("the broker has forgotten everything: %d jobs anew", ledger.forget_rings(connection))
-            found = [job for service in _services() for lane in LANES for job in self._due(connection, service, lane)]
-        for start in range(0, len(found), DEPTH):
-            self._desk.ring(found[start : start + DEPTH])
-        return len(found)
-
-    def _due(self, connection: Connection, service: str, lane: int) -> Sequence[Ring]:
-        depth = int(self._redis.llen(KEY_PREFIX + _queue_of(service, lane)))
-        if depth >= DEPTH // 2:
-            return []
-        names = [name for name, job in JOBS.items() if job.service() == service]
-        # An empty queue with a ring behind it means a lost message; a filled one only means patience.
-        return ledger.due(connection, names, lane, DEPTH - depth, patience_s=3 if depth == 0 else 60)
-
-
-def _services() -> list[str]:
-    return sorted({job.service() for job in JOBS.values()})
-
-
-def _queue_of(service: str, lane: int) -> str:
-    return service if lane == 0 else f"{service}.bulk"
-
-
-def _queues() -> list[str]:
-    return [_queue_of(service, lane) for service in _services() for lane in LANES]
+def _queue_names() -> list[str]:
+    return [queue_of(service, lane) for service in services() for lane in LANES]

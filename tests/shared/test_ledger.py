@@ -249,3 +249,20 @@ def test_ids_sort_by_the_time_they_were_made() -> None:
     made = [ledger.new_id("doc") for _ in range(100)]
     assert len(set(made)) == 100
     assert [one[:16] for one in made] == sorted(one[:16] for one in made)
+
+
+def test_a_forgotten_document_takes_what_was_inside_it_along(desk: Desk, document: str, workspace: str) -> None:
+    child = ledger.new_id("doc")
+    with desk.transaction() as tx:
+        ledger.add_documents(
+            tx, [{"id": child, "workspace_id": workspace, "name": "inside.txt", "parent_id": document}]
+        )
+    held = claimed(desk)
+    with desk.transaction() as tx:
+        assert ledger.forget(tx, "ws_other", document) == []
+        assert set(ledger.forget(tx, workspace, document)) == {document, child}
+    with Work(held, desk.engine, desk.store) as work, pytest.raises(Fenced):
+        ledger.finish(work, [])
+    with desk.engine.connect() as connection:
+        for table in ("documents", "jobs"):
+            assert connection.execute(text(f"SELECT count(*) FROM ledger.{table}")).scalar_one() == 0

@@ -14,7 +14,8 @@ from shared import ledger, queues
 from shared.desk import Desk
 from shared.jobs import Classify, Index, Job, Read
 from shared.ledger import Work
-from shared.queues import EPOCH, KEY_PREFIX, CeleryDoorbell, Handler, Reconciler, celery_app, handles
+from shared.queues import CeleryDoorbell, Handler, celery_app, handles
+from shared.reconciling import CHORES, DEPTH, EPOCH, KEY_PREFIX, Reconciler
 
 pytestmark = pytest.mark.system
 
@@ -137,10 +138,10 @@ def test_a_broker_that_forgot_everything_is_told_everything_again(
 def test_the_queue_is_never_filled_beyond_its_depth(
     desk: Desk, workspace: str, reconciler: Reconciler, broker: redis.Redis
 ) -> None:
-    send(desk, workspace, [Read(document=f"doc_{number}") for number in range(queues.DEPTH * 2)])
+    send(desk, workspace, [Read(document=f"doc_{number}") for number in range(DEPTH * 2)])
     for _ in range(3):
         reconciler.tick()
-    assert depth(broker, "ingest") == queues.DEPTH
+    assert depth(broker, "ingest") == DEPTH
 
 
 def test_a_job_whose_worker_died_is_rung_for_again(
@@ -180,3 +181,27 @@ def test_two_handlers_for_one_job_are_refused(reads_with: Callable[[Handler], No
     intruder.__module__ = "services.other.tasks"
     with pytest.raises(ValueError, match="already"):
         handles(Read, soft_time_limit_s=1)(intruder)
+
+
+def test_a_chore_is_done_by_one_worker_and_again_when_its_time_has_come(
+    reconciler: Reconciler, desk: Desk, broker: redis.Redis, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[Desk] = []
+    monkeypatch.setitem(CHORES, "sweep", (60, done.append))
+    assert reconciler.chores() == ["sweep"]
+    assert Reconciler(desk, broker_url).chores() == []
+    broker.flushall()
+    assert reconciler.chores() == ["sweep"]
+    assert len(done) == 2
+
+
+def test_a_job_for_later_is_rung_for_when_it_is_due(
+    desk: Desk, workspace: str, reconciler: Reconciler, broker: redis.Redis
+) -> None:
+    with desk.transaction() as tx:
+        ledger.add_documents(tx, [{"id": "doc_1", "workspace_id": workspace, "name": "x"}])
+        queues.send(tx, workspace, [Read(document="doc_1")], after_s=3600)
+    assert reconciler.tick() == 0
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE ledger.jobs SET next_at = next_at - interval '1 hour'"))
+    assert reconciler.tick() == 1
