@@ -24,6 +24,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
         "size_bytes", "quality", "source",
     ),
     "classify.published_classes": ("document_id", "path", "confidence", "in_scope", "model", "created_at"),
+    "classify.published_taxonomy": ("workspace_id", "path", "description"),
+    "extract.published_schemas": ("workspace_id", "path", "name", "type", "description", "anchors"),
     "extract.published_fields": (
         "document_id", "name", "position", "value", "text", "confidence", "evidence", "engine", "model", "type",
         "created_at",
