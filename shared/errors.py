@@ -58,6 +58,17 @@ class Forbidden(Refused):
     status = 403
 
 
+class TooMany(Refused):
+    """Too much of something at once; the same request may pass in `retry_after_s` seconds."""
+
+    code = "too_many"
+    status = 429
+
+    def __init__(self, public: str, *, action: str = "", code: str | None = None, retry_after_s: int = 5) -> None:
+        super().__init__(public, action=action, code=code)
+        self.retry_after_s = retry_after_s
+
+
 class Unauthenticated(Refused):
     """No valid API key came with the request."""
 

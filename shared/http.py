@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from shared import access, logs
 from shared.access import Caller, Role
 from shared.desk import Desk
-from shared.errors import DossierError, Forbidden, Unauthenticated, Unavailable
+from shared.errors import DossierError, Forbidden, TooMany, Unauthenticated, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -156,9 +156,16 @@ async def _around(request: Request, call: Callable[[Request], Awaitable[Response
 async def _our_error(request: Request, wrong: Exception) -> Response:
     if not isinstance(wrong, DossierError):
         raise wrong
+    return problem_of(wrong)
+
+
+def problem_of(wrong: DossierError) -> Response:
+    """The problem document that says this error in words; its private part goes to the log."""
     if wrong.private:
         log.info("%s: %s", wrong.code, wrong.private)
     headers = {"Retry-After": "5"} if isinstance(wrong, Unavailable) else None
+    if isinstance(wrong, TooMany):
+        headers = {"Retry-After": str(wrong.retry_after_s)}
     if isinstance(wrong, Unauthenticated):
         headers = {"WWW-Authenticate": "Bearer"}
     title = wrong.code.replace("_", " ").capitalize()

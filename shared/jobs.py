@@ -3,7 +3,7 @@
 A handler takes one of these and returns the ones that follow, so the whole flow can be read here:
 
     Read ──▶ Classify ──▶ Extract ──▶ Check
-      └────▶ Index                            Fit ──▶ Settle
+      └────▶ Index                            Fit ──▶ Settle        Deliver   Collect
 
 Changing a job: add an optional field, deploy its handler first, then its sender; the golden JSON in
 `tests/contracts/` moves in the same commit.
@@ -87,6 +87,29 @@ class Index(DocumentJob):
     name: ClassVar[str] = "chat.index"
 
 
+class Deliver(Job):
+    """Post an event to somebody's webhook.
+
+    Sent by ingest's regular look at what has ended, by Deliver itself when the receiver did not take it, and on
+    replay. Handled by ingest. Leaves the outcome in `ingest.deliveries`. Followed by Deliver, later, until it was
+    taken or given up.
+    """
+
+    name: ClassVar[str] = "ingest.deliver"
+    delivery: str
+
+
+class Collect(Job):
+    """Remove what nobody points at: expired uploads, and bytes whose rows were never written.
+
+    Sent by ingest regularly, one for each workspace. Handled by ingest. Leaves fewer objects in the store. Nothing
+    follows.
+    """
+
+    name: ClassVar[str] = "ingest.collect"
+    workspace: str
+
+
 class FitClassifier(Job):
     """Learn the classifier of a workspace from its labels.
 
@@ -122,7 +145,8 @@ class Settle(Job):
 
 #: Every job by its wire name. The queue refuses what is not here.
 JOBS: dict[str, type[Job]] = {
-    job.name: job for job in (Read, Classify, Extract, Check, Index, FitClassifier, FitExtractor, Settle)
+    job.name: job
+    for job in (Read, Classify, Extract, Check, Index, Deliver, Collect, FitClassifier, FitExtractor, Settle)
 }
 
 

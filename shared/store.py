@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, cast
@@ -57,6 +58,9 @@ class Store(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Every key that begins with `prefix`, in no particular order."""
+
+    def clear_unfinished(self, older_s: float) -> int:
+        """Remove what puts that never ended left behind more than `older_s` seconds ago; how many that were."""
 
 
 def store_from(url: str) -> Store:
@@ -127,10 +131,24 @@ class FolderStore:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """See Store.keys."""
-        for path in self.folder.rglob("*"):
+        # Only the folders that can hold such keys: a workspace's kind is one of thousands of folders.
+        folder = self.folder / prefix.rpartition("/")[0]
+        for path in folder.rglob("*"):
             key = path.relative_to(self.folder).as_posix()
             if path.is_file() and _KEY.fullmatch(key) and key.startswith(prefix):
                 yield key
+
+    def clear_unfinished(self, older_s: float) -> int:
+        """See Store.clear_unfinished."""
+        cleared, now = 0, time.time()
+        for path in self._incoming.glob("*"):
+            try:
+                if now - path.stat().st_mtime >= older_s:
+                    path.unlink()
+                    cleared += 1
+            except FileNotFoundError:
+                continue  # its put has ended meanwhile
+        return cleared
 
     def _path(self, key: str) -> Path:
         return self.folder / _checked(key)
@@ -209,6 +227,10 @@ class S3Store:
             for found in self._client.list_objects(self.bucket, prefix=prefix, recursive=True):
                 if found.object_name and _KEY.fullmatch(found.object_name):
                     yield found.object_name
+
+    def clear_unfinished(self, older_s: float) -> int:
+        """See Store.clear_unfinished: 0, a bucket's lifecycle rule does it (docs/deployment.md)."""
+        return 0
 
     def _present(self, key: str) -> bool:
         try:

@@ -108,7 +108,7 @@ class Form:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         field = options.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" in options:
-            name = _clean_name(options[b"filename"])
+            name = clean_name(options[b"filename"])
             spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_MEMORY_BYTES))  # noqa: SIM115  # outlives this
             self._part = Part(field, name, spool)
         else:
@@ -142,7 +142,7 @@ class Form:
         self._ended = True
 
 
-def _clean_name(raw: bytes) -> str:
+def clean_name(raw: bytes) -> str:
     """The name as shown: folders stay, control characters and what lies before a drive letter's end do not."""
     try:
         name = raw.decode("utf-8")

@@ -188,10 +188,10 @@ def test_a_chore_is_done_by_one_worker_and_again_when_its_time_has_come(
 ) -> None:
     done: list[Desk] = []
     monkeypatch.setitem(CHORES, "sweep", (60, done.append))
-    assert reconciler.chores() == ["sweep"]
+    assert "sweep" in reconciler.chores()
     assert Reconciler(desk, broker_url).chores() == []
     broker.flushall()
-    assert reconciler.chores() == ["sweep"]
+    assert "sweep" in reconciler.chores()
     assert len(done) == 2
 
 

@@ -1,11 +1,11 @@
-"""HTTP in: batches with their uploads, and documents. Each module beside this is one of them."""
+"""HTTP in: batches with their uploads, resumable uploads, documents. What each is for stands in its module."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.ingest.api import batches, documents
+from services.ingest.api import batches, documents, resumable, usage, webhooks
 
 router = APIRouter(prefix="/v1")
-for part in (batches, documents):
+for part in (batches, documents, resumable, usage, webhooks):
     router.include_router(part.router)

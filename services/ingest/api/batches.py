@@ -13,7 +13,9 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from services.ingest.api.receiving import AnsweredMeanwhile, admitted, answered_before, received, remember
+from services.ingest.api import failpoints
+from services.ingest.api.receiving import admitted, hashing, keeping, received, room_bytes
+from services.ingest.api.repeating import AnsweredMeanwhile, answered, key_of, remember
 from services.ingest.tables import batches
 from shared import access, ledger, queues
 from shared.access import Caller
@@ -63,25 +65,36 @@ async def _filled(
     finalize: bool,
 ) -> dict[str, Any]:
     """Receive the files, then write batch, documents, jobs and answer in one transaction."""
-    before = await answered_before(request, desk, caller.workspace)
+    key, route = key_of(request), request.url.path
+    before = await run_in_threadpool(answered, desk, caller.workspace, key)
     if before is not None:
-        return before
-    found = await received(request, desk.store, caller.workspace)
+        before.check(route)
+        found = await received(request, hashing)
+        before.check(route, found.fingerprint())
+        return before.body
+    room = await run_in_threadpool(room_bytes, desk, caller.workspace)
+    found = await received(request, keeping(desk.store, caller.workspace), room_bytes=room)
 
     def write() -> dict[str, Any]:
         with desk.transaction() as transaction:
             fill(transaction, found.fields, len(found.arrived))
-            answers = admitted(transaction, caller.workspace, batch, found)
+            files = admitted(transaction, desk.store, caller.workspace, batch, found)
             if _true(found.fields.get("finalize"), finalize):
                 batches.finalize(transaction, caller.workspace, batch)
-            answer = {"batch": batches.shown(transaction, caller.workspace, batch), "files": answers}
-            remember(transaction, request, caller.workspace, answer)
+            answer = {"batch": batches.shown(transaction, caller.workspace, batch), "files": files}
+            remember(transaction, caller.workspace, key, route, found.fingerprint(), answer)
+            failpoints.at("multipart.written")
+        failpoints.at("multipart.committed")
         return answer
 
     try:
         return await run_in_threadpool(write)
     except AnsweredMeanwhile:
-        return await answered_before(request, desk, caller.workspace) or {}
+        meanwhile = await run_in_threadpool(answered, desk, caller.workspace, key)
+        if meanwhile is None:
+            raise
+        meanwhile.check(route, found.fingerprint())
+        return meanwhile.body
 
 
 def _true(value: str | None, default: bool) -> bool:

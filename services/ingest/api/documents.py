@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse, Response
-from sqlalchemy import Connection, text
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from services.ingest.sandbox import Sandbox
-from services.ingest.tables import batches, documents, files
+from services.ingest.sealing import sealed_into
+from services.ingest.tables import batches, documents, files, garbage, passwords
 from services.ingest.tables.documents import Wanted
 from services.ingest.tasks import sandbox
 from shared import access, facts, ledger, queues
@@ -114,15 +114,14 @@ def picture(
         except KeyError:
             png = None  # the kept pictures may be thrown away at any time
     if png is None:
-        png = _drawing().draw(_bytes(desk.store, file.original_key), file.name, number, width)
+        with desk.engine.connect() as connection:
+            password = passwords.of(connection, desk.store, document)
+        png = sandbox().draw(_bytes(desk.store, file.original_key), file.name, number, width, password=password)
         stored = desk.store.put(caller.workspace, "pictures", png)
         with desk.transaction() as transaction:
+            garbage.hold(transaction, desk.store, caller.workspace, [stored.key])
             files.keep_picture(transaction, document, number, width, stored.key)
     return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=86400, immutable"})
-
-
-def _drawing() -> Sandbox:
-    return sandbox()
 
 
 @router.get("/{document}/pages/{number}")
@@ -150,9 +149,21 @@ def _page(reading: Reading, found: Page) -> dict[str, Any]:
     }
 
 
+class Again(BaseModel):
+    """How to start a document again; the password opens an encrypted file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: SecretStr | None = Field(default=None, min_length=1, max_length=1_000)
+
+
 @router.post("/{document}/retry", status_code=202)
-def retry(document: str, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)) -> dict[str, Any]:
-    """Start a failed or canceled document again."""
+def retry(
+    document: str, again: Again | None = None, caller: Caller = Depends(reviewer), desk: Desk = Depends(desk)
+) -> dict[str, Any]:
+    """Start a failed or canceled document again, with a password where its file needs one."""
+    password = again.password if again is not None else None
+    sealed = sealed_into(desk.store, caller.workspace, password.get_secret_value()) if password else None
     with desk.transaction() as transaction:
         file = files.file_of(transaction, caller.workspace, document)
         if file.state not in ("failed", "canceled"):
@@ -160,6 +171,9 @@ def retry(document: str, caller: Caller = Depends(reviewer), desk: Desk = Depend
                 f"The document is {file.state}; only failed and canceled ones can be started again.",
                 action="Wait for it to end." if file.state in ("pending", "running") else "",
             )
+        if sealed is not None:
+            garbage.hold(transaction, desk.store, caller.workspace, [sealed.secret_key])
+            passwords.keep(transaction, document, sealed)
         queues.send(transaction, caller.workspace, [Read(document=document)])
         if file.batch_id is not None:
             batches.reopen(transaction, file.batch_id)
@@ -173,23 +187,12 @@ def delete(document: str, caller: Caller = Depends(admin), desk: Desk = Depends(
     """Forget the document and everything found inside it: rows, text, pictures, and bytes nobody else uses."""
     with desk.transaction() as transaction:
         files.file_of(transaction, caller.workspace, document)
-        family = files.family(transaction, document)
-        keys = files.keys_of(transaction, family)
-        for one in family:
-            ledger.cancel(transaction, caller.workspace, document=one)
-        _forget(transaction, caller.workspace, document)
+        keys = files.keys_of(transaction, files.family(transaction, document))
+        family = ledger.forget(transaction, caller.workspace, document)
+        garbage.discard(transaction, caller.workspace, keys)
         access.record(transaction, caller.workspace, caller.name, "document.delete", document, inside=len(family) - 1)
-    for key in keys:
-        desk.store.delete(key)
+    garbage.sweep(desk.engine, desk.store, caller.workspace, keys=keys)
     return Response(status_code=204)
-
-
-def _forget(connection: Connection, workspace: str, document: str) -> None:
-    """Delete the ledger's row; every room's rows about the document go with it by their foreign keys."""
-    connection.execute(
-        text("DELETE FROM ledger.documents WHERE id = :id AND workspace_id = :workspace"),
-        {"id": document, "workspace": workspace},
-    )
 
 
 def _reading(desk: Desk, caller: Caller, document: str) -> Reading:

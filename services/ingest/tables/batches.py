@@ -1,11 +1,10 @@
-"""Batches, how far they are, and the answers that repeated requests get again."""
+"""Batches, and how far they are."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, Row, text
 
 from shared.errors import Conflict, NotFound
 
@@ -63,37 +62,14 @@ def listed(connection: Connection, workspace: str, cursor: str | None, limit: in
     return _shown_all(connection, _LIST, {"workspace": workspace, "cursor": cursor, "limit": limit})
 
 
+def newly_ended(connection: Connection) -> list[tuple[str, str]]:
+    """(workspace, batch) of every batch that has ended since it was last asked; each is given once for each end."""
+    return [(row.workspace_id, row.id) for row in connection.execute(_ANNOUNCE)]
+
+
 def failed_documents(connection: Connection, workspace: str, batch: str) -> list[str]:
     """The documents of the batch that a retry would start again: failed and canceled ones."""
     return list(connection.execute(_FAILED, {"workspace": workspace, "batch": batch}).scalars())
-
-
-def answer_given(connection: Connection, workspace: str, key: str, route: str) -> dict[str, Any] | None:
-    """What the request with this Idempotency-Key was answered, None for a new key.
-
-    Raises Conflict where the key was used on another route.
-    """
-    row = connection.execute(_ANSWER, {"workspace": workspace, "key": key}).first()
-    if row is None:
-        return None
-    if row.route != route:
-        raise Conflict(
-            f"The Idempotency-Key was used for {row.route} before.",
-            action="Make a new key for each request.",
-            code="idempotency_key_reused",
-        )
-    answer: dict[str, Any] = row.answer
-    return answer
-
-
-def keep_answer(connection: Connection, workspace: str, key: str, route: str, answer: dict[str, Any]) -> bool:
-    """Remember an answer in the same transaction as what it speaks of; False where another request was faster.
-
-    Waits for a request with the same key that is still being written. Answers of more than a day are forgotten.
-    """
-    connection.execute(_FORGET_ANSWERS, {"workspace": workspace})
-    values = {"workspace": workspace, "key": key, "route": route, "answer": answer}
-    return connection.execute(_KEEP_ANSWER, values).rowcount == 1
 
 
 def _shown_all(connection: Connection, query: Any, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -161,17 +137,15 @@ _CANCEL = text(
     "UPDATE ingest.batches SET canceled_at = clock_timestamp(),"
     " finalized_at = COALESCE(finalized_at, clock_timestamp()) WHERE id = :id"
 )
-_REOPEN = text("UPDATE ingest.batches SET canceled_at = NULL WHERE id = :id")
+_REOPEN = text("UPDATE ingest.batches SET canceled_at = NULL, announced_at = NULL WHERE id = :id")
+_ANNOUNCE = text(
+    "UPDATE ingest.batches SET announced_at = clock_timestamp() WHERE id IN (SELECT id FROM ingest.batches AS ended"
+    "  WHERE finalized_at IS NOT NULL AND announced_at IS NULL AND NOT EXISTS (SELECT FROM ledger.documents"
+    "   WHERE batch_id = ended.id AND state IN ('pending', 'running')) ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED)"
+    " RETURNING id, workspace_id"
+)
 _OWNED = text("SELECT * FROM ingest.batches WHERE id = :id AND workspace_id = :workspace FOR UPDATE")
 _FAILED = text(
     "SELECT id FROM ledger.documents WHERE workspace_id = :workspace AND batch_id = :batch"
     " AND state IN ('failed', 'canceled') ORDER BY id"
 )
-_ANSWER = text("SELECT route, answer FROM ingest.answers WHERE workspace_id = :workspace AND idempotency_key = :key")
-_FORGET_ANSWERS = text(
-    "DELETE FROM ingest.answers WHERE workspace_id = :workspace AND created_at < now() - interval '1 day'"
-)
-_KEEP_ANSWER = text(
-    "INSERT INTO ingest.answers (workspace_id, idempotency_key, route, answer)"
-    " VALUES (:workspace, :key, :route, :answer) ON CONFLICT DO NOTHING"
-).bindparams(bindparam("answer", type_=JSONB))

@@ -178,6 +178,7 @@ _FAMILY = text(
 _KEYS = text(
     "WITH used AS (SELECT document_id, original_key AS key FROM ingest.files"
     "  UNION ALL SELECT document_id, reading_key FROM ingest.readings"
-    "  UNION ALL SELECT document_id, picture_key FROM ingest.pictures)"
+    "  UNION ALL SELECT document_id, picture_key FROM ingest.pictures"
+    "  UNION ALL SELECT document_id, secret_key FROM ingest.passwords)"
     " SELECT key FROM used GROUP BY key HAVING bool_and(document_id = ANY(:documents))"
 )
