@@ -43,7 +43,7 @@ accuracy: $(VENV)/.dev ## Measure on the public data sets (DOSSIER_PUBLIC_DATA),
 
 soak: $(VENV)/.dev ## 300 kills over 2,000 documents; build one image and ask for its health
 	@scripts/system-packages test
-	@$(BIN)/python -m pytest -m soak tests/soak -s --timeout 3600
+	@$(BIN)/python -m pytest -m soak tests -s --timeout 3600
 	@deploy/build-and-smoke.sh chat
 
 clean: down ## Remove the virtual environment and the generated samples; data in DOSSIER_HOME stays

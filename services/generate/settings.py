@@ -24,5 +24,9 @@ class GenerateSettings(BaseSettings):
     max_total_tokens: int | None = Field(default=None, ge=2)
     payload_limit_bytes: int = Field(default=2_000_000, ge=1)
     api_key: SecretStr | None = None
+    #: Whoever has it may put other versions in use (services/generate/front).
+    admin_key: SecretStr | None = None
+    #: For tests of crashes: the front kills itself at the step with this name.
+    failpoint: str | None = None
     #: "auto" is the first GPU, else the CPU.
     device: str = "auto"

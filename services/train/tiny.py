@@ -110,8 +110,8 @@ def _pretrain(
     seed: int,
     report: Callable[[dict[str, Any]], None],
     window: int = 256,
-    rows: int = 8,
-    rate: float = 1e-3,
+    rows: int = 4,
+    rate: float = 4e-3,
 ) -> None:
     """Predict the next token of random windows of `stream`; the learning rate falls as a cosine over the time."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
@@ -123,7 +123,7 @@ def _pretrain(
         starts = torch.randint(0, len(stream) - window, (rows,), generator=random)
         batch = torch.stack([stream[start : start + window + 1] for start in starts])
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 50) * (0.05 + 0.95 * (1 + math.cos(math.pi * passed)) / 2)
+            group["lr"] = rate * min(1.0, (step + 1) / 30) * (0.05 + 0.95 * (1 + math.cos(math.pi * passed)) / 2)
         logits = model(input_ids=batch[:, :-1], use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
         loss.backward()  # type: ignore[no-untyped-call]
