@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 
 class Event(NamedTuple):
@@ -36,9 +36,11 @@ def after(
         return [Event(*row) for row in connection.execute(_AFTER, values)]
 
 
-def latest(connection: Connection) -> int:
-    """The position of the newest event that has one; 0 where there is none."""
-    return int(connection.execute(_LATEST).scalar_one())
+def latest(engine: Engine) -> int:
+    """The position of the newest event that was committed; 0 where there is none."""
+    _number(engine)
+    with engine.connect() as connection:
+        return int(connection.execute(_LATEST).scalar_one())
 
 
 def _number(engine: Engine) -> None:

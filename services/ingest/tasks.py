@@ -114,7 +114,8 @@ def _report(work: Work, document: str, original: bytes, name: str, depth: int) -
     except Refused as refused:
         if password is not None and refused.code == "needs_password":
             with work.engine.begin() as connection:
-                passwords.forget(connection, work.workspace, document)
+                keys = passwords.forget(connection, work.workspace, document)
+            garbage.sweep(work.engine, work.store, work.workspace, keys=keys)
         raise
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.ingest.api import batches, documents, resumable, usage, webhooks
+from services.ingest.api import batches, documents, following, resumable, usage, webhooks
 
 router = APIRouter(prefix="/v1")
-for part in (batches, documents, resumable, usage, webhooks):
+for part in (batches, following, documents, resumable, usage, webhooks):
     router.include_router(part.router)

@@ -1,15 +1,11 @@
-"""Batches: make, fill, finalize, cancel, retry, list, follow."""
+"""Batches: make, fill, finalize, cancel, retry, list."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
-import orjson
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
@@ -25,8 +21,6 @@ from shared.jobs import Read
 
 router = APIRouter(prefix="/batches", tags=["ingest"])
 
-#: How often a follower looks at the ledger, and how often it hears that it is still connected, in seconds.
-_LOOK_S, _ALIVE_S = 0.7, 15.0
 _LONGEST_NAME = 200
 
 
@@ -150,38 +144,3 @@ def one(batch: str, caller: Caller = Depends(reader), desk: Desk = Depends(desk)
     """The batch with the counts of its documents by state."""
     with desk.engine.connect() as connection:
         return batches.shown(connection, caller.workspace, batch)
-
-
-@router.get("/{batch}/events")
-async def events(
-    batch: str, request: Request, caller: Caller = Depends(reader), desk: Desk = Depends(desk)
-) -> StreamingResponse:
-    """Follow the batch (server-sent events): `batch` with all of it whenever it changed, `end` when it has ended.
-
-    Each event is the whole state, so a client that lost its connection has missed nothing once it is back.
-    """
-
-    def look() -> dict[str, Any]:
-        with desk.engine.connect() as connection:
-            return batches.shown(connection, caller.workspace, batch)
-
-    first = await run_in_threadpool(look)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, first, look), media_type="text/event-stream", headers=headers)
-
-
-async def _events(request: Request, batch: dict[str, Any], look: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
-    number, spoke = 0, time.monotonic()
-    told: dict[str, Any] | None = None
-    while not await request.is_disconnected():
-        if batch != told:
-            number, told, spoke = number + 1, batch, time.monotonic()
-            yield b"id: %d\nevent: batch\ndata: %s\n\n" % (number, orjson.dumps(batch))
-        elif time.monotonic() - spoke > _ALIVE_S:
-            spoke = time.monotonic()
-            yield b": still here\n\n"
-        if batches.ended(batch):
-            yield b"id: %d\nevent: end\ndata: {}\n\n" % (number + 1)
-            return
-        await asyncio.sleep(_LOOK_S)
-        batch = await run_in_threadpool(look)

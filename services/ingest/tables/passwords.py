@@ -20,10 +20,11 @@ def of(connection: Connection, store: Store, document: str) -> str | None:
     return None if row is None else opened(store, Sealed(row.secret_key, bytes(row.sealed)))
 
 
-def forget(connection: Connection, workspace: str, document: str) -> None:
-    """Drop the document's password; its key is swept with the next garbage."""
+def forget(connection: Connection, workspace: str, document: str) -> list[str]:
+    """Drop the document's password; what may be swept from the store after the commit."""
     keys = list(connection.execute(_FORGET, {"document": document}).scalars())
     garbage.discard(connection, workspace, keys)
+    return keys
 
 
 _KEEP = text(

@@ -26,7 +26,7 @@ def check(connection: Connection, workspace: str, quota: Quota, *, more_bytes: i
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtext('dossier.quota.' || :workspace))")
 _USAGE = text(
-    "SELECT (SELECT COALESCE(sum(size_bytes), 0) FROM ingest.files WHERE workspace_id = :workspace"
+    "SELECT (SELECT CAST(COALESCE(sum(size_bytes), 0) AS bigint) FROM ingest.files WHERE workspace_id = :workspace"
     "  AND duplicate_of IS NULL),"
     " (SELECT count(*) FROM ledger.documents WHERE workspace_id = :workspace),"
     " (SELECT count(*) FROM ledger.documents WHERE workspace_id = :workspace AND state IN ('pending', 'running'))"
