@@ -6,8 +6,10 @@ request with its Idempotency-Key and nothing happens twice.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, BinaryIO
@@ -34,6 +36,9 @@ from shared.store import BLOCK_BYTES, Store, Stored
 _LONGEST_PLAIN_FORM = 64_000
 #: A batch of more files is bulk: nobody sits and waits for it, so it stands back behind those that somebody does.
 INTERACTIVE_FILES = 20
+
+#: Files of one request that go into the store at the same time.
+SIDE_BY_SIDE = 8
 
 #: What becomes of a file's bytes: into the store, or only hashed where the request was answered before.
 Keep = Callable[[BinaryIO], Stored]
@@ -75,16 +80,17 @@ async def received(request: Request, keep: Keep, *, room_bytes: int | None = Non
     if content_type.startswith("application/x-www-form-urlencoded"):
         return Received(await _plain_fields(request), [])
     form = Form(content_type, file_bytes=settings().file_bytes)
-    found = Received({}, [])
+    arrivals = _Arrivals(keep, room_bytes)
     try:
         async for piece in request.stream():
             for part in form.feed(piece):
-                await _take(part, found, keep)
-                _check_room(found, room_bytes)
+                await arrivals.take(part)
+        await arrivals.settle()
     finally:
+        await arrivals.let_go()
         form.close()
     failpoints.at("multipart.all_stored")
-    return found
+    return Received(arrivals.fields, arrivals.entries())
 
 
 async def _plain_fields(request: Request) -> dict[str, str]:
@@ -97,25 +103,74 @@ async def _plain_fields(request: Request) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-async def _take(part: Part, found: Received, keep: Keep) -> None:
-    if part.file is None:
-        found.fields[part.field] = part.value
-        return
-    with part.file as file:
-        if len(found.arrived) >= settings().request_files:
-            raise Refused(
-                f"The request has more than {settings().request_files:,} files.",
+class _Arrivals:
+    """The parts of a form on their way into the store, a few side by side and answered in their order.
+
+    A disk settles several files at the cost of one: 188 files/s one by one, 2,231 with eight (docs/measurements).
+    """
+
+    def __init__(self, keep: Keep, room_bytes: int | None) -> None:
+        self.fields: dict[str, str] = {}
+        self._keep = keep
+        self._room_bytes = room_bytes
+        self._brought = 0
+        self._entries: list[tuple[str, Arrived | Reason | None]] = []
+        self._under_way: deque[asyncio.Task[None]] = deque()
+
+    async def take(self, part: Part) -> None:
+        """Begin to keep a file; waits where SIDE_BY_SIDE others are under way. Raises Refused as `received` does."""
+        if part.file is None:
+            self.fields[part.field] = part.value
+            return
+        name, refused = part.name or "file", _refusal(part)
+        self._check(part)
+        place = len(self._entries)
+        self._entries.append((name, refused))
+        if refused is not None:
+            part.file.close()
+            return
+        while len(self._under_way) >= SIDE_BY_SIDE:
+            await self._under_way.popleft()
+        self._under_way.append(asyncio.create_task(self._put(place, name, part.file)))
+
+    async def settle(self) -> None:
+        """Wait until every file is kept; raises what keeping one raised."""
+        while self._under_way:
+            await self._under_way.popleft()
+
+    async def let_go(self) -> None:
+        """Wait for what is still under way, whatever becomes of it: its threads read open files."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def entries(self) -> list[tuple[str, Arrived | Reason]]:
+        """What became of each file, in order."""
+        return [(name, entry) for name, entry in self._entries if entry is not None]
+
+    async def _put(self, place: int, name: str, file: BinaryIO) -> None:
+        with file:
+            stored = await run_in_threadpool(self._keep, file)
+        self._entries[place] = (name, Arrived(name, stored.key, stored.sha256, stored.size_bytes))
+        failpoints.at("multipart.one_stored")
+
+    def _check(self, part: Part) -> None:
+        """Stop a request that cannot be taken before all of it has come; the commit counts exactly."""
+        most, self._brought = settings().request_files, self._brought + (0 if part.too_large else part.size_bytes)
+        wrong: Refused | None = None
+        if len(self._entries) >= most:
+            wrong = Refused(
+                f"The request has more than {most:,} files.",
                 action="Send the rest in further requests to the same batch.",
                 code="too_many_files",
             )
-        name = part.name or "file"
-        refused = _refusal(part)
-        if refused is not None:
-            found.arrived.append((name, refused))
-            return
-        stored = await run_in_threadpool(keep, file)
-        found.arrived.append((name, Arrived(name, stored.key, stored.sha256, stored.size_bytes)))
-    failpoints.at("multipart.one_stored")
+        elif self._room_bytes is not None and self._brought > self._room_bytes:
+            wrong = Full(
+                f"This workspace has room for {self._room_bytes:,} more bytes, and the request brings more.",
+                action="Delete documents that are not needed any more, or ask the operator for more room.",
+            )
+        if wrong is not None:
+            if part.file is not None:
+                part.file.close()
+            raise wrong
 
 
 def _refusal(part: Part) -> Reason | None:
@@ -126,18 +181,6 @@ def _refusal(part: Part) -> Reason | None:
     if part.size_bytes == 0:
         return Reason("empty", "The file is empty (0 bytes).", "Send the file again.")
     return None
-
-
-def _check_room(found: Received, room_bytes: int | None) -> None:
-    """Stop a request that cannot fit before all of it has come; the commit counts exactly."""
-    if room_bytes is None:
-        return
-    brought = sum(entry.size_bytes for _, entry in found.arrived if isinstance(entry, Arrived))
-    if brought > room_bytes:
-        raise Full(
-            f"This workspace has room for {room_bytes:,} more bytes, and the request brings more.",
-            action="Delete documents that are not needed any more, or ask the operator for more room.",
-        )
 
 
 def admitted(connection: Connection, store: Store, workspace: str, batch: str, found: Received) -> list[dict[str, Any]]:
