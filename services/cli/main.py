@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from services.cli import machine, measuring, output, work
+from services.cli import loop, machine, measuring, output, training, work
 from shared.errors import DossierError, Unavailable
 
 app = typer.Typer(
@@ -25,9 +25,11 @@ label = typer.Typer(help="Ground truth.", no_args_is_help=True)
 measure = typer.Typer(
     help="Measure on labelled data, in process, with the code the services run.", no_args_is_help=True
 )
+train = typer.Typer(help="Learn from people's labels, and from nothing else.", no_args_is_help=True)
 
 INSTALLATION = (machine.up, machine.down, machine.doctor, machine.login, machine.api, machine.worker, machine.migrate)
-WORK = (work.upload, work.status, work.export, work.ask, work.train, work.registry, measuring.bench)
+WORK = (work.upload, work.status, work.export, work.ask, work.registry, measuring.bench)
+TRAINING = (training.start, training.status, training.cancel, training.tiny, loop.loop)
 MEASURES = (measuring.classify, measuring.extract, measuring.answer)
 
 
@@ -42,6 +44,8 @@ _add(measure, MEASURES)
 label.command("import")(work.import_labels)
 app.add_typer(label, name="label")
 app.add_typer(measure, name="measure")
+_add(train, TRAINING)
+app.add_typer(train, name="train")
 
 
 def main() -> None:

@@ -147,24 +147,6 @@ def import_labels(
         output.out.print(f"{len(unknown)} lines name files that were never uploaded, such as {unknown[0]}")
 
 
-def train(
-    role: Annotated[str, typer.Option(help="What to learn: classifier or extractor.")] = "classifier",
-    promote: Annotated[bool, typer.Option(help="Promote the result where the gate allows it.")] = True,
-    json: Json = False,
-) -> None:
-    """Learn from the labels as a run, and wait for it."""
-    client = connect()
-    run = client.post("/v1/runs", json={"role": role, "promote": promote})
-    while run["state"] in ("pending", "running"):
-        time.sleep(0.5)
-        run = client.get(f"/v1/runs/{run['id']}")
-    if json:
-        output.as_json(run)
-        return
-    output.out.print(f"{run['id']}: {run['state']}", highlight=False)
-    output.table("", ["metric", "value"], sorted((run.get("metrics") or {}).items()))
-
-
 def registry(json: Json = False) -> None:
     """Show the model versions and which of them is promoted."""
     found = connect().get("/v1/registry")

@@ -9,6 +9,7 @@ This module knows no taxonomy and no field; whoever asks brings the choices.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,10 @@ import torch
 
 from services.train.instructions import NO_LABEL, Pack
 from shared.errors import Unavailable
-from shared.generation import Generator
+from shared.generation import Generator, Message, RegexGrammar
+
+#: No choice is longer.
+GUIDED_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,20 @@ def answered_by(
 ) -> Answers:
     """The answers of a served model, by the log-probabilities that the port gives for whole conversations.
 
-    `template` writes question and choice as the model's chat template does. The prompt weighs the same in every choice
-    of a question, so it is taken out by its own first choice: only differences between choices mean something; nats of
-    single answers do not. Raises Unavailable where the server gives no log-probabilities.
+    `template` writes question and choice as the model's chat template does. The scores hold the prompt too, the same in
+    every choice of a question: they rank the choices and say nothing else. Raises Unavailable where the server gives no
+    log-probabilities.
     """
     return Answers(
         [[_whole(generator, template(question, choice)) for choice in question.choices] for question in questions]
     )
+
+
+def guided(generator: Generator, question: Question) -> str:
+    """What a served model writes where it may write nothing but one of the choices."""
+    pattern = "|".join(re.escape(choice) for choice in question.choices)
+    asked = [Message("user", question.prompt)]
+    return generator.generate(asked, max_tokens=GUIDED_TOKENS, grammar=RegexGrammar(f"({pattern})")).text
 
 
 def _whole(generator: Generator, text: str) -> float:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
 
-from services.train.instructions import examples_from, packs_from
+from services.train.canary import write_canary
+from services.train.failpoints import reached
+from services.train.instructions import Pack, examples_from, packs_from
 from services.train.merging import fidelity, merge, prove
 from services.train.qlora import Job
+from services.train.rolling import ADAPTER
 
 #: The proof compares logits over this many packs at most.
 PROOF_PACKS = 16
@@ -31,12 +36,20 @@ def finished(folder: Path, *, licence: str | None) -> tuple[Path, dict[str, Any]
         return adapter, {"training": last}
     double = job.recipe.double_quantization if job.recipe.method == "qlora" else None
     model = merge(job.recipe.base, adapter, folder / "merged", double=double, card=_card(job, licence, last))
+    reached("merging")
     records = [json.loads(line) for line in job.records.read_text().splitlines()]
-    tokenizer = AutoTokenizer.from_pretrained(adapter, local_files_only=True)
-    packs = packs_from(examples_from(records, tokenizer, job.recipe.length), job.recipe.length, seed=0)[:PROOF_PACKS]
-    measured = fidelity(job.recipe.base, adapter, model, packs, double=double)
+    measured = fidelity(job.recipe.base, adapter, model, packed(records, adapter, job.recipe.length), double=double)
     prove(measured)
+    write_canary(model)
+    # A server that loads adapters while it runs takes this part alone (services/train/rolling.py: Vllm).
+    shutil.copytree(adapter, model / ADAPTER, dirs_exist_ok=True)
     return model, {"training": last, "fidelity": asdict(measured)}
+
+
+def packed(records: Sequence[dict[str, Any]], adapter: Path, length: int) -> list[Pack]:
+    """The records that the proof compares logits over, at most PROOF_PACKS packs of them."""
+    tokenizer = AutoTokenizer.from_pretrained(adapter, local_files_only=True)
+    return packs_from(examples_from(records, tokenizer, length), length, seed=0)[:PROOF_PACKS]
 
 
 def _card(job: Job, licence: str | None, last: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    UniqueConstraint,
     func,
     insert,
     text,
@@ -88,6 +89,25 @@ events = Table(
     Column("kind", Text, nullable=False),
     Column("message", Text, nullable=False, server_default=""),
     Column("measured", JSONB),
+)
+
+#: Each attempt to put a promoted generator in use on the generation server.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("version_id", Text, nullable=False),
+    #: The line of the promotion history that asked for it: one attempt each, so that a failure is not tried for ever.
+    Column("promotion", Text, nullable=False),
+    #: "running", "succeeded" or "failed".
+    Column("state", Text, nullable=False, server_default="running"),
+    #: Seconds by step.
+    Column("took_s", JSONB, nullable=False, server_default="{}"),
+    Column("reason", JSONB),
+    Column("started_at", DateTime(timezone=True), server_default=func.clock_timestamp(), nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    UniqueConstraint("workspace_id", "promotion"),
 )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,24 @@ TEMPLATE = (
     "<s>{% for message in messages %}{{ '<|' + message.role + '|>' + message.content + '</s>' }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+#: Rows of a step, their length in tokens, and the learning rate: small steps and many of them teach most in minutes.
+ROWS, WINDOW, RATE, WARMUP = 3, 384, 4e-3, 30
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large; the default has about 8 million parameters."""
+    """How large; the default has about 2 million parameters, which a CPU core teaches in minutes."""
 
-    vocabulary: int = 8192
-    hidden: int = 256
-    layers: int = 6
-    heads: int = 4
-    context: int = 2048
+    vocabulary: int = 4096
+    hidden: int = 192
+    layers: int = 4
+    heads: int = 6
+    context: int = 1024
+
+
+def conversation(turns: Iterable[tuple[str, str]]) -> str:
+    """What TEMPLATE makes of questions and their answers."""
+    return BEGIN + "".join(f"<|user|>{asked}{END}<|assistant|>{answer}{END}" for asked, answer in turns)
 
 
 def tokenizer_from(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
@@ -95,35 +103,39 @@ def write_base(
         raise Refused("There are no texts to learn a language from.", action="Name at least one text file.")
     tokenizer = tokenizer_from(texts, shape.vocabulary, shape.context)
     model = untrained(tokenizer, shape, seed)
-    ids = [token for text in texts for token in (*tokenizer(text).input_ids, tokenizer.eos_token_id)]
     if seconds:
-        _pretrain(model, torch.tensor(ids), seconds, seed, report)
+        pieces = [piece for text in texts for piece in _pieces(tokenizer(text).input_ids, tokenizer.eos_token_id)]
+        _pretrain(model, pieces, seconds, seed, report)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     return out
 
 
+def _pieces(ids: list[int], end: int) -> Iterator[list[int]]:
+    """A text and its end in stretches of at most WINDOW tokens, so that of a long one nothing is left out."""
+    whole = ids if ids[-1:] == [end] else [*ids, end]
+    return (whole[at : at + WINDOW] for at in range(0, len(whole), WINDOW))
+
+
 def _pretrain(
     model: Any,
-    stream: torch.Tensor,
+    pieces: Sequence[list[int]],
     seconds: float,
     seed: int,
     report: Callable[[dict[str, Any]], None],
-    window: int = 256,
-    rows: int = 4,
-    rate: float = 4e-3,
 ) -> None:
-    """Predict the next token of random windows of `stream`; the learning rate falls as a cosine over the time."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
-    random = torch.Generator().manual_seed(seed)
-    window = min(window, len(stream) - 1)
+    """Predict every next token of rows of whole pieces; the learning rate falls as a cosine over the time.
+
+    A row begins where a text begins: what is asked at the end of a conversation can be found in its beginning.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.1)
+    drawn = random.Random(seed)
     began, step = time.monotonic(), 0
     model.train()
     while (passed := (time.monotonic() - began) / seconds) < 1:
-        starts = torch.randint(0, len(stream) - window, (rows,), generator=random)
-        batch = torch.stack([stream[start : start + window + 1] for start in starts])
+        batch = torch.tensor([_row(pieces, drawn) for _ in range(ROWS)])
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 30) * (0.05 + 0.95 * (1 + math.cos(math.pi * passed)) / 2)
+            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * (0.05 + 0.95 * (1 + math.cos(math.pi * passed)) / 2)
         logits = model(input_ids=batch[:, :-1], use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
         loss.backward()  # type: ignore[no-untyped-call]
@@ -131,9 +143,16 @@ def _pretrain(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         step += 1
-        if step % 20 == 0:
+        if step % 50 == 0:
             report({"step": step, "loss": loss.item(), "passed": passed})
     model.eval()
+
+
+def _row(pieces: Sequence[list[int]], drawn: random.Random) -> list[int]:
+    row: list[int] = []
+    while len(row) <= WINDOW:
+        row += drawn.choice(pieces)
+    return row[: WINDOW + 1]
 
 
 def main() -> None:
