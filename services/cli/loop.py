@@ -210,9 +210,11 @@ def _over_port(scores: Scores, generator: Any, tokenizer: Any, measuring: list[A
     """The same answers from the served model: by log-probabilities, and written under guidance."""
     from services.train.choosing import answered_by, guided
 
-    def whole(question: Any, choice: str) -> str:
-        turns = [{"role": "user", "content": question.prompt}, {"role": "assistant", "content": choice}]
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False)
+    def whole(question: Any, choice: str | None) -> str:
+        turns = [{"role": "user", "content": question.prompt}]
+        if choice is not None:
+            turns.append({"role": "assistant", "content": choice})
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=choice is None)
         return text
 
     _keep(scores, "served", answered_by(generator, whole, measuring), measuring)

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
+from services.train import licences
+from services.train.settings import TrainSettings
 from services.train.snapshots import Snapshot, snapshot_from
 from services.train.tables import events, log, runs, snapshot_labels, snapshots
 from shared import access, facts, ledger, queues, registry
@@ -158,8 +160,11 @@ def shelves(caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> dic
 
 @router.post("/registry/{role}/promote")
 def promote(role: Role, choice: Choice, caller: Caller = Depends(admin), desk: Desk = Depends(desk)) -> dict[str, Any]:
-    """Put a version in use."""
+    """Put a version in use. A generator's licence is held to the list of those allowed, whoever asks."""
     with desk.transaction() as transaction:
+        if role == "generator":
+            version = registry.find(transaction, caller.workspace, role, choice.version)
+            licences.check(version.licence, TrainSettings().licences)
         registry.promote(transaction, caller.workspace, role, choice.version, caller.name, choice.reason)
         access.record(transaction, caller.workspace, caller.name, "registry.promote", choice.version, role=role)
         return _shelf(transaction, caller.workspace, role)

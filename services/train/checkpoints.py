@@ -17,6 +17,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from services.train.failpoints import reached
+
 SEAL = "COMPLETE"
 #: Older ones are deleted: the newest, and one to fall back on.
 KEPT = 2
@@ -42,6 +44,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
             {key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}, aside / f"{name}.safetensors"
         )
     (aside / "state.json").write_text(json.dumps(checkpoint.state))
+    reached("checkpointing")
     hashes = {path.name: _flushed_hash(path) for path in sorted(aside.iterdir())}
     (aside / SEAL).write_text(json.dumps({"step": checkpoint.step, "sha256": hashes}))
     _flushed_hash(aside / SEAL)

@@ -45,9 +45,16 @@ class Question:
         }
 
 
+#: Writes a question, and where one is given the chosen answer, as the model's chat template does.
+Template = Callable[[Question, str | None], str]
+
+
 @dataclass(frozen=True)
 class Answers:
-    """What one model answered: `scores` has, for each question, the natural-log probability of each of its choices."""
+    """What one model answered: for each question the score of each choice, its mean log-probability per token.
+
+    The mean, because the sum favours short choices whatever the question is.
+    """
 
     scores: list[list[float]]
 
@@ -65,7 +72,7 @@ class Answers:
         return sum(hits) / len(hits)
 
     def nats(self, questions: Sequence[Question]) -> float:
-        """The mean negative log-probability of the right answers, in nats an answer."""
+        """The mean negative log-probability of the right answers, in nats per token."""
         right = [
             scores[question.choices.index(question.answer)]
             for question, scores in zip(questions, self.scores, strict=True)
@@ -80,18 +87,12 @@ def answered(model: Any, tokenizer: Any, questions: Sequence[Question]) -> Answe
         return Answers([_scores(model, tokenizer, question) for question in questions])
 
 
-def answered_by(
-    generator: Generator, template: Callable[[Question, str], str], questions: Sequence[Question]
-) -> Answers:
-    """The answers of a served model, by the log-probabilities that the port gives for whole conversations.
+def answered_by(generator: Generator, template: Template, questions: Sequence[Question]) -> Answers:
+    """The answers of a served model, by the log-probabilities that the port gives for whole texts.
 
-    `template` writes question and choice as the model's chat template does. The scores hold the prompt too, the same in
-    every choice of a question: they rank the choices and say nothing else. Raises Unavailable where the server gives no
-    log-probabilities.
+    Raises Unavailable where the server gives none.
     """
-    return Answers(
-        [[_whole(generator, template(question, choice)) for choice in question.choices] for question in questions]
-    )
+    return Answers([_served(generator, template, question) for question in questions])
 
 
 def guided(generator: Generator, question: Question) -> str:
@@ -101,13 +102,23 @@ def guided(generator: Generator, question: Question) -> str:
     return generator.generate(asked, max_tokens=GUIDED_TOKENS, grammar=RegexGrammar(f"({pattern})")).text
 
 
-def _whole(generator: Generator, text: str) -> float:
+def _served(generator: Generator, template: Template, question: Question) -> list[float]:
+    prompt, tokens = _summed(generator, template(question, None))
+    scores = []
+    for choice in question.choices:
+        whole, longer = _summed(generator, template(question, choice))
+        scores.append((whole - prompt) / (longer - tokens))
+    return scores
+
+
+def _summed(generator: Generator, text: str) -> tuple[float, int]:
+    """The log-probability of a text, and its number of tokens."""
     tokens = generator.scores(text)
     if tokens is None:
         raise Unavailable(
             "The generation server gives no log-probabilities.", action="Measure with TGI or `services.generate`."
         )
-    return sum(token.logprob for token in tokens if token.logprob is not None)
+    return sum(token.logprob for token in tokens if token.logprob is not None), len(tokens)
 
 
 def _scores(model: Any, tokenizer: Any, question: Question) -> list[float]:
@@ -124,7 +135,7 @@ def _scores(model: Any, tokenizer: Any, question: Question) -> list[float]:
     for tail in tails:
         before = [len(head) - 1, *range(at, at + len(tail) - 1)]
         picked = torch.log_softmax(logits[before].float(), dim=-1)[range(len(tail)), tail]
-        scores.append(float(picked.sum()))
+        scores.append(float(picked.mean()))
         at += len(tail)
     return scores
 

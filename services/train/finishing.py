@@ -12,7 +12,6 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from services.train.canary import write_canary
-from services.train.failpoints import reached
 from services.train.instructions import Pack, examples_from, packs_from
 from services.train.merging import fidelity, merge, prove
 from services.train.qlora import Job
@@ -36,7 +35,6 @@ def finished(folder: Path, *, licence: str | None) -> tuple[Path, dict[str, Any]
         return adapter, {"training": last}
     double = job.recipe.double_quantization if job.recipe.method == "qlora" else None
     model = merge(job.recipe.base, adapter, folder / "merged", double=double, card=_card(job, licence, last))
-    reached("merging")
     records = [json.loads(line) for line in job.records.read_text().splitlines()]
     measured = fidelity(job.recipe.base, adapter, model, packed(records, adapter, job.recipe.length), double=double)
     prove(measured)

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
+from services.train.failpoints import reached
 from services.train.instructions import Pack
 from services.train.quantization import loaded, quantized
 from shared.errors import Refused
@@ -71,6 +72,7 @@ def merge(base: Path, adapter: Path, out: Path, *, double: bool | None, card: st
     for shard in _shards(base):
         weights = {name: _merged(name, weight, deltas, double) for name, weight in _weights(shard)}
         save_file(weights, aside / shard.name, metadata={"format": "pt"})
+        reached("merging")
     if missing := deltas.unused():
         raise Refused(f"The adapter has weights for {missing[0]}, which the base has not.", action="Name its base.")
     _write_the_rest(base, adapter, aside, card)

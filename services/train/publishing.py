@@ -9,6 +9,7 @@ import json
 import shutil
 from pathlib import Path
 
+from services.train.failpoints import reached
 from shared.errors import Unavailable
 from shared.store import Store
 
@@ -19,6 +20,7 @@ def manifest_of(folder: Path, store: Store, workspace: str) -> bytes:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as opened:
             stored = store.put(workspace, "models", opened)
+        reached("uploading")
         name = path.relative_to(folder).as_posix()
         files[name] = {"key": stored.key, "sha256": stored.sha256, "size_bytes": stored.size_bytes}
     return json.dumps({"files": files}, sort_keys=True).encode()

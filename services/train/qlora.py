@@ -30,10 +30,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from services.train import checkpoints
+from services.train import checkpoints, failpoints
 from services.train.checkpoints import Checkpoint
+from services.train.failpoints import reached
 from services.train.instructions import Pack, examples_from, packs_from
 from services.train.quantization import loaded, quantized
+from services.train.settings import TrainSettings
 from shared import logs
 from shared.errors import DossierError, Refused
 
@@ -99,6 +101,8 @@ def train(
     optimizer = _optimizer(trained, recipe, device)
     first = _resumed(folder / "checkpoints", recipe, model, optimizer, device)
     for step in range(first, len(schedule)):
+        if step > first:
+            reached("training")
         began = time.perf_counter()
         measured = _one_step(model, optimizer, trained, schedule[step], recipe, step, device)
         tokens = sum(pack.ids.numel() for pack in schedule[step])
@@ -255,6 +259,7 @@ def main() -> int:
     parser.add_argument("job", type=Path)
     path = parser.parse_args().job
     logs.configure("train")
+    failpoints.arm(TrainSettings().failpoint)
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
     try:

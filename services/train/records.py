@@ -34,17 +34,20 @@ def records_from(
         fields = {line["name"]: line["value"] for line in by_document[document] if line["task"] == "field"}
         for line in by_document[document]:
             if line["task"] == "class":
-                records.append(_record(CLASSIFY, text, " / ".join(line["path"] or ["out of scope"])))
+                path = " / ".join(line["path"] or ["out of scope"])
+                records.append(_record(document, CLASSIFY, text, path))
         if fields:
             names = ", ".join(sorted(fields))
-            records.append(_record(EXTRACT + names, text, json.dumps(fields, ensure_ascii=False, sort_keys=True)))
+            written = json.dumps(fields, ensure_ascii=False, sort_keys=True)
+            records.append(_record(document, EXTRACT + names, text, written))
     return records
 
 
-def _record(instruction: str, text: str, answer: str) -> dict[str, Any]:
+def _record(document: str, instruction: str, text: str, answer: str) -> dict[str, Any]:
     return {
+        "document": document,
         "messages": [
             {"role": "user", "content": f"{instruction}\n\n{text}"},
             {"role": "assistant", "content": answer},
-        ]
+        ],
     }

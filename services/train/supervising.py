@@ -6,7 +6,9 @@ the lines that it appends to its metrics file; it knows nothing of the database.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import Any
 
 #: From SIGTERM to SIGKILL: a checkpoint of a large adapter takes a while.
 GRACE_S = 120.0
+#: prctl(2): the signal that this process gets when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 
 class Follower:
@@ -48,7 +52,7 @@ def supervise(
     False, or raises, the process gets SIGTERM and, `grace_s` later, SIGKILL: it never outlives its supervision.
     """
     follower = Follower(metrics)
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, preexec_fn=_end_with_parent) as process:
         try:
             while True:
                 try:
@@ -61,6 +65,11 @@ def supervise(
                     return status
         finally:
             _end(process, grace_s)
+
+
+def _end_with_parent() -> None:
+    """Run in the child: a killed supervisor must leave nothing behind that writes into the run's folder."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes], grace_s: float) -> None:

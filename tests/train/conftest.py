@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from services import rooms
 from services.train.gate import Pair
-from shared import http, ledger, queues, registry
+from shared import documents, http, ledger, queues, registry
 from shared.access import Role
 from shared.desk import Desk
 from shared.jobs import Settle
@@ -26,6 +26,12 @@ NEEDED = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 if MISSING and os.environ.get("CI"):
     raise RuntimeError(f"CI must test the fine-tuning; not installed: {', '.join(MISSING)}")
+
+#: A long run of a second.
+RECIPE = {
+    "rank": 4, "length": 128, "steps": 6, "checkpoint_every": 3, "warmup_steps": 1, "learning_rate": 5e-3,
+    "device": "cpu", "gradient_checkpointing": False,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +109,35 @@ def settle(desk: Desk, workspace: str) -> Callable[[str, str], None]:
         queues.run(desk, held)
 
     return run
+
+
+@pytest.fixture
+def asked(
+    client: TestClient, labelled: Callable[..., None], engine: Engine, store: FolderStore, workspace: str
+) -> Callable[..., str]:
+    """Asks for a generator from six labelled and read documents; the run's id."""
+    texts = {f"doc_{number}": f"Police Nr. {4711 + number}" for number in (1, 2, 3, 4, 6, 7)}
+    labelled(dict.fromkeys(texts, "policies/home"))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DROP SCHEMA IF EXISTS ingest CASCADE; CREATE SCHEMA ingest;"
+                " CREATE TABLE ingest.published_readings (document_id text, reading_key text)"
+            )
+        )
+        for document, written in texts.items():
+            reading = documents.Reading(written, [documents.Page(1, 0, 0, 0, len(written), [])], "text/plain")
+            connection.execute(
+                text("INSERT INTO ingest.published_readings VALUES (:document, :key)"),
+                {"document": document, "key": store.put(workspace, "readings", documents.encode(reading)).key},
+            )
+
+    def ask(**changes: Any) -> str:
+        answer = client.post("/v1/runs", json={"role": "generator", "promote": True, "parameters": RECIPE | changes})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -7,44 +7,11 @@ import sys
 import time
 
 import pytest
-from sqlalchemy import text
 
 from services.train import tables
 from services.train.settings import TrainSettings
 from services.train.tasks.long_runs import work_once
-from shared import documents, registry
-
-RECIPE = {
-    "rank": 4, "length": 128, "steps": 6, "checkpoint_every": 3, "warmup_steps": 1, "learning_rate": 5e-3,
-    "device": "cpu", "gradient_checkpointing": False,
-}  # fmt: skip
-
-
-@pytest.fixture
-def asked(client, labelled, engine, store, workspace):
-    """Asks for a generator from six labelled and read documents; the run's id."""
-    texts = {f"doc_{number}": f"Police Nr. {4711 + number}" for number in (1, 2, 3, 4, 6, 7)}
-    labelled(dict.fromkeys(texts, "policies/home"))
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "DROP SCHEMA IF EXISTS ingest CASCADE; CREATE SCHEMA ingest;"
-                " CREATE TABLE ingest.published_readings (document_id text, reading_key text)"
-            )
-        )
-        for document, written in texts.items():
-            reading = documents.Reading(written, [documents.Page(1, 0, 0, 0, len(written), [])], "text/plain")
-            connection.execute(
-                text("INSERT INTO ingest.published_readings VALUES (:document, :key)"),
-                {"document": document, "key": store.put(workspace, "readings", documents.encode(reading)).key},
-            )
-
-    def ask(**changes) -> str:
-        answer = client.post("/v1/runs", json={"role": "generator", "promote": True, "parameters": RECIPE | changes})
-        assert answer.status_code == 202, answer.text
-        return answer.json()["id"]
-
-    return ask
+from shared import registry
 
 
 def test_a_long_run_is_held_by_one_and_taken_over_when_its_holder_falls_silent(engine, asked):

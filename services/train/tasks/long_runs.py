@@ -12,16 +12,20 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from services.train import tables
+from services.train import failpoints, licences, tables
+from services.train.failpoints import reached
 from services.train.gate import Verdict
-from services.train.publishing import manifest_of
+from services.train.publishing import fetched, manifest_of
 from services.train.records import records_from
 from services.train.settings import TrainSettings
 from services.train.snapshots import lines_of
@@ -31,6 +35,7 @@ from shared import facts, logs, registry
 from shared.database import engine_from
 from shared.desk import Desk, Silent
 from shared.errors import DossierError, NotFound, Refused
+from shared.registry import Version
 from shared.settings import load
 from shared.store import store_from
 
@@ -39,6 +44,8 @@ STOPPED = 75
 #: How often a run whose process died is taken again.
 MAX_TAKEN = 3
 IDLE_S = 2.0
+#: What is learned from, and what the gate compares on, in a run's folder.
+RECORDS, HELD_OUT = "records.jsonl", "held-out.jsonl"
 #: The process that trains; it gets the job's file as its last argument.
 TRAINER = (sys.executable, "-m", "services.train.qlora")
 
@@ -93,16 +100,17 @@ def _job(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -> Pat
         raise Refused("No base model is configured.", action="Set DOSSIER_TRAIN_BASE to the folder of one.")
     place.mkdir(parents=True, exist_ok=True)
     with desk.engine.connect() as connection:
-        records = _records(connection, desk, run.snapshot_key)
-    (place / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        for name, held_out in ((RECORDS, False), (HELD_OUT, True)):
+            records = _records(connection, desk, run.snapshot_key, held_out=held_out)
+            (place / name).write_text("".join(json.dumps(record) + "\n" for record in records))
     # The base is the operator's choice: its licence goes with every version made from it.
     recipe = run.parameters | {"base": str(settings.base), "method": run.method}
-    written = {"recipe": recipe, "records": str(place / "records.jsonl"), "folder": str(place)}
+    written = {"recipe": recipe, "records": str(place / RECORDS), "folder": str(place)}
     (place / "job.json").write_text(json.dumps(written))
     return place / "job.json"
 
 
-def _records(connection: Connection, desk: Desk, snapshot_key: str) -> list[dict[str, Any]]:
+def _records(connection: Connection, desk: Desk, snapshot_key: str, *, held_out: bool) -> list[dict[str, Any]]:
     lines = list(lines_of(desk.store.get(snapshot_key)))
     texts = {}
     for document in {line["document"] for line in lines}:
@@ -110,15 +118,22 @@ def _records(connection: Connection, desk: Desk, snapshot_key: str) -> list[dict
             texts[document] = facts.reading(connection, desk.store, document).text
         except NotFound:
             continue  # deleted since; its labels teach nothing any more
-    return records_from(lines, texts, held_out=False)
+    return records_from(lines, texts, held_out=held_out)
 
 
 def _register(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -> None:
-    """Merge, prove, keep, judge; the run ends together with the registration."""
+    """Merge, prove, compare, keep, judge; the run ends together with the registration."""
     from services.train.finishing import finished  # needs torch, which this process otherwise does without
 
-    model, metrics = finished(place, licence=settings.base_licence)
-    manifest = manifest_of(model, desk.store, run.workspace_id)
+    with _beating(desk, run, settings.lease_s / 4):
+        model, metrics = finished(place, licence=settings.base_licence)
+        with desk.engine.connect() as connection:
+            in_use = registry.promoted(connection, run.workspace_id, run.role)
+        if in_use is not None:
+            metrics |= _comparison(desk, run, place, model, in_use)
+        manifest = manifest_of(model, desk.store, run.workspace_id)
+    reached("registering")
+    lineage = {"snapshot": run.snapshot_key, "base": str(settings.base)}
     with desk.transaction() as transaction:
         version = registry.register(
             transaction,
@@ -126,13 +141,13 @@ def _register(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -
             run.workspace_id,
             run.role,
             manifest,
-            {"snapshot": run.snapshot_key, "base": str(settings.base)},
+            lineage,
             metrics,
             run.id,
             settings.base_licence,
         )
         in_use = registry.promoted(transaction, run.workspace_id, run.role)
-        verdict = verdict_on(desk.store, version, in_use, settings.margin)
+        verdict = _verdict(desk, settings, version, in_use)
         refused = run.promote and not verdict.passed
         ended = tables.end(
             transaction,
@@ -149,6 +164,48 @@ def _register(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -
         tables.log(transaction, run.id, f"Made version {version.id}. {verdict.why}")
         if run.promote and verdict.passed:
             put_in_use(transaction, run, version, in_use, verdict)
+
+
+def _comparison(desk: Desk, run: Row[Any], place: Path, model: Path, in_use: Version) -> dict[str, Any]:
+    """What the gate will judge: both models' answers on the held-out documents; nothing where there are none."""
+    from services.train.comparing import pairs_of
+
+    records = [json.loads(line) for line in (place / HELD_OUT).read_text().splitlines()]
+    if not records:
+        return {}
+    other = fetched(registry.artefact(desk.store, in_use), desk.store, place / "in-use")
+    pairs = pairs_of(model, other, records)
+    lines = b"".join(json.dumps(asdict(pair)).encode() + b"\n" for pair in pairs)
+    key = desk.store.put(run.workspace_id, "comparisons", lines).key
+    return {"compared_with": in_use.id, "comparison_key": key}
+
+
+def _verdict(desk: Desk, settings: TrainSettings, version: Version, in_use: Version | None) -> Verdict:
+    """The gate's word; a licence that is not allowed refuses before anything is compared."""
+    try:
+        licences.check(version.licence, settings.licences)
+    except Refused as refused:
+        return Verdict(False, refused.public, None, None, [])
+    return verdict_on(desk.store, version, in_use, settings.margin)
+
+
+@contextmanager
+def _beating(desk: Desk, run: Row[Any], every_s: float) -> Iterator[None]:
+    """Hold the run's lease while this process works on it without looking up."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(every_s):
+            with desk.transaction() as transaction:
+                tables.beat(transaction, run.id, run.fence)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _unfinished(desk: Desk, run: Row[Any], place: Path, status: int | None) -> None:
@@ -179,6 +236,7 @@ def main() -> None:
     """Work until told to stop."""
     logs.configure("train")
     environment, settings = load(), TrainSettings()
+    failpoints.arm(settings.failpoint)
     desk = Desk(
         engine=engine_from(environment.database_url.get_secret_value()),
         store=store_from(environment.resolved_store_url()),
