@@ -30,6 +30,7 @@ Engine = Annotated[Literal["cpu", "generated"], typer.Option(help="CPU engines, 
 BENCHES = {
     "ingest": "services.ingest.bench",
     "queue": "services.cli.bench_queue",
+    "upload": "services.cli.bench_upload",
     "classify": "services.classify.bench",
     "extract": "services.extract.bench",
     "retrieve": "services.chat.bench",
