@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from services.chat.calculating import Calculation, calculated
-from services.chat.citations import NOT_FOUND, Citation, CitationStream, cited
+from services.chat.citations import NOT_FOUND, Citation, CitationStream, Quoting, Source
 from services.chat.features import MOST_PASSAGES, Piece
 from services.chat.questions import asks_for_year, kind_of, language_of
 from services.chat.reader import best_pieces, likeness_to, model_name
 from services.chat.retrieval import Passage, Question, Ranked, SentenceEncoder, Statistics
 from services.chat.spans import whole_date
-from services.chat.tabular import Span
 from shared.documents import Reading
 from shared.generation import Generator, Message
 
@@ -102,8 +101,8 @@ def extracted(
 
 def _piece_shown(piece: Piece, question: str, near: Sequence[Ranked], readings: dict[str, Reading]) -> Answer:
     """A piece as an answer: alone where it is long, else with its sentence in quotation marks below."""
-    writer = _Writer(near[piece.rank].passage, readings)
-    text = writer.reading.text
+    writer, source = Quoting(), _source(near[piece.rank].passage, readings)
+    text = source.reading.text
     span = (piece.start, piece.end)
     if kind_of(question) == "date" and not asks_for_year(question):
         span = whole_date(text, piece.sentence, *span)
@@ -111,11 +110,11 @@ def _piece_shown(piece: Piece, question: str, near: Sequence[Ranked], readings: 
     whole = span == piece.sentence
     opening, closing = _MARKS[language_of(question)].split("{}")
     if not whole:
-        writer.quote(span)
+        writer.quote(source, span)
     if whole or len(answer.short.split()) <= SHORT_WORDS:
         writer.write("" if whole else "\n\n")
         writer.write(opening)
-        writer.quote(piece.sentence)
+        writer.quote(source, piece.sentence)
         writer.write(closing)
     answer.content, answer.citations = writer.content, writer.citations
     return answer
@@ -125,47 +124,19 @@ def _calculation_shown(
     calculation: Calculation, question: str, near: Sequence[Ranked], readings: dict[str, Reading]
 ) -> Answer:
     """A result, how it was computed, and the row with the figures, each of them cited."""
-    writer = _Writer(near[calculation.rank].passage, readings)
+    writer, source = Quoting(), _source(near[calculation.rank].passage, readings)
     opening, closing = _MARKS[language_of(question)].split("{}")
     writer.write(f"{calculation.result} = {calculation.formula}\n\n{opening}")
     row_starts = len(writer.content)
-    writer.quote(calculation.row)
+    writer.quote(source, calculation.row)
     for start, end in calculation.figures:
-        writer.cite((start, end), row_starts + start - calculation.row[0])
+        writer.cite(source, (start, end), row_starts + start - calculation.row[0])
     writer.write(closing)
     return Answer("extractive", model_name(), writer.content, calculation.result, citations=writer.citations)
 
 
-class _Writer:
-    """Composes a content out of quotes of one document and words between them."""
-
-    def __init__(self, passage: Passage, readings: dict[str, Reading]) -> None:
-        self.passage = passage
-        self.reading = readings[passage.document]
-        self.content = ""
-        self.citations: list[Citation] = []
-
-    def write(self, words: str) -> None:
-        self.content += words
-
-    def quote(self, span: Span) -> None:
-        self.cite(span, len(self.content))
-        self.content += self.reading.text[slice(*span)]
-
-    def cite(self, span: Span, content_start: int) -> None:
-        """Back the content from `content_start` on, as long as the quote, by the document's text at `span`."""
-        start, end = span
-        self.citations.append(
-            cited(
-                self.reading,
-                self.passage.document,
-                self.passage.name,
-                start,
-                end,
-                content_start,
-                content_start + end - start,
-            )
-        )
+def _source(passage: Passage, readings: dict[str, Reading]) -> Source:
+    return Source(passage.document, passage.name, readings[passage.document])
 
 
 _RULES = """You answer questions about documents.

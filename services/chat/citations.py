@@ -38,11 +38,45 @@ class Citation:
     content_end: int
 
 
+@dataclass(frozen=True)
+class Source:
+    """A document that is quoted, by id and name."""
+
+    document: str
+    name: str
+    reading: Reading
+
+
 def cited(
     reading: Reading, document: str, name: str, start: int, end: int, content_start: int, content_end: int
 ) -> Citation:
     """The citation of `reading.text[start:end]`; raises ValueError where that is no place on one page."""
     return Citation(evidence_for(reading, document, start, end), name, content_start, content_end)
+
+
+class Quoting:
+    """Composes a content out of quotes of documents and words between them; every quote is cited where it stands."""
+
+    def __init__(self) -> None:
+        self.content = ""
+        self.citations: list[Citation] = []
+
+    def write(self, words: str) -> None:
+        """Add words that are not from a document."""
+        self.content += words
+
+    def quote(self, source: Source, span: tuple[int, int]) -> None:
+        """Add the document's text at `span`."""
+        self.cite(source, span, len(self.content))
+        self.content += source.reading.text[slice(*span)]
+
+    def cite(self, source: Source, span: tuple[int, int], content_start: int) -> None:
+        """Back the content from `content_start` on, as long as the quote, by the document's text at `span`."""
+        start, end = span
+        content_end = content_start + end - start
+        self.citations.append(
+            cited(source.reading, source.document, source.name, start, end, content_start, content_end)
+        )
 
 
 def located(quote: str, passage: Passage) -> tuple[int, int] | None:

@@ -51,7 +51,7 @@ _PATTERNS: dict[str, tuple[tuple[Kind, str], ...]] = {
         ("place", rf"{_BEGIN}(wo|woher|wohin|worin)\b"),
         ("reason", rf"{_BEGIN}(warum|weshalb|wieso|welche\w* grund)"),
         ("definition", r"^was (ist|sind|bedeutet|versteht)\b"),
-        ("manner", rf"{_BEGIN}wie\b"),
+        ("manner", rf"{_BEGIN}wie\b(?! (lautet|lauten|heiss|ist|sind|war|waren)\w*)"),
     ),
     "fr": (
         (

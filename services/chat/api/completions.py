@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from services.chat import tables
 from services.chat.answering import MOST_READ, Answer, extracted, generated
+from services.chat.api.facts import known_answer
 from services.chat.api.passages import MOST_CHARACTERS, readings_of, shown
 from services.chat.retrieval import Question, Ranked, Statistics
 from services.chat.settings import encoder
@@ -148,13 +149,23 @@ class _Conversation:
             self.found, self.statistics = tables.search(
                 connection, caller.workspace, self.question, encoder(desk.cache), asked.documents()
             )
+            self.known = None
+            if asked.model != "generated":
+                self.known = known_answer(
+                    desk, connection, caller.workspace, self.question, self.found, self.statistics, asked.documents()
+                )
             self.readings = readings_of(desk, connection, caller.workspace, self.found[:MOST_READ])
         self.found = [one for one in self.found[:MOST_READ] if one.passage.document in self.readings]
         self.answer: Answer | None = None
 
     def pieces(self) -> Iterator[str]:
         """The text of the answer as it is made; the record is kept when it is whole."""
-        for item in _answered(self.desk, self.asked, self.question, self.found, self.readings, self.statistics):
+        answered = (
+            _spoken(self.known)
+            if self.known is not None
+            else _answered(self.desk, self.asked, self.question, self.found, self.readings, self.statistics)
+        )
+        for item in answered:
             if isinstance(item, Answer):
                 self.answer = item
                 self._keep(item)
@@ -214,6 +225,7 @@ class _Conversation:
             "asked_by": self.caller.name,
         }
         documents = {one.passage.document for one in self.found}
+        documents |= {citation.evidence.document for citation in made.citations}
         with self.desk.transaction() as connection:
             tables.keep_answer(connection, row, documents)
             access.record(connection, self.caller.workspace, self.caller.name, "answer.ask", self.id)
@@ -239,8 +251,13 @@ def _answered(
             if begun or asked.model == "generated":
                 raise
     quoted = extracted(question, found, readings, statistics, encoder(desk.cache), named=asked.documents() is not None)
-    yield from re.findall(r"\S*\s+|\S+", quoted.content)
-    yield quoted
+    yield from _spoken(quoted)
+
+
+def _spoken(answer: Answer) -> Iterator[str | Answer]:
+    """A whole answer word by word, then itself."""
+    yield from re.findall(r"\S*\s+|\S+", answer.content)
+    yield answer
 
 
 def _annotations(made: Answer) -> list[dict[str, Any]]:

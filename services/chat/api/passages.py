@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -56,7 +56,14 @@ def search(asked: Search, caller: Caller = Depends(reader), desk: Desk = Depends
 
 def readings_of(desk: Desk, connection: Connection, workspace: str, found: Sequence[Ranked]) -> dict[str, Reading]:
     """The readings of the passages' documents; one that was deleted in this moment is left out."""
-    keys = tables.reading_keys(connection, workspace, {one.passage.document for one in found})
+    return readings_of_documents(desk, connection, workspace, {one.passage.document for one in found})
+
+
+def readings_of_documents(
+    desk: Desk, connection: Connection, workspace: str, documents: Iterable[str]
+) -> dict[str, Reading]:
+    """The readings of these documents; one of another workspace, or that was deleted in this moment, is left out."""
+    keys = tables.reading_keys(connection, workspace, documents)
     return {document: decode(desk.store.get(key)) for document, key in keys.items()}
 
 
