@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from services.chat import statements
 from services.chat.answering import Answer
 from services.chat.api.passages import readings_of_documents
 from services.chat.known import NEVER, Fact, core, matching, named_classes
@@ -18,6 +17,7 @@ from services.chat.questions import kind_of
 from services.chat.retrieval import Question, Ranked, Statistics
 from services.chat.settings import encoder
 from services.chat.stating import stated
+from services.chat.tables import statements
 from shared.desk import Desk
 
 
