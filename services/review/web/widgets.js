@@ -22,9 +22,9 @@ export function pathView(path) {
   if (!path.length) return h("span", { class: "path" }, "Outside the taxonomy");
   const parts = path.map((level, place) => [
     place > 0 && icon("chevron"),
-    place === path.length - 1 ? h("b", {}, level) : level,
+    place === path.length - 1 ? h("b", {}, level) : h("span", {}, level),
   ]);
-  return h("span", { class: "path truncate", title: path.join(" › ") }, parts);
+  return h("span", { class: "path", title: path.join(" › ") }, parts);
 }
 
 /** How sure, shown quietly; null means not scored, which is not the same as unsure. */
