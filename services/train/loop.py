@@ -1,7 +1,8 @@
 """The questions of the loop: what a small model is taught from the samples, and what it is measured on.
 
 Two questions that a model of a few million parameters can learn in minutes: which class a document has (a choice among
-the leaves), and which of the numbers on it is the policy's (a choice among the strings that look like one). Taught on
+the leaves), and which of the numbers on it is the claim's, if any (a choice among the strings that look like one).
+Taught on
 the documents that the samples give to learn from, measured on the others. The documents' texts and the taxonomy come
 from whoever calls; nothing is read here.
 """
@@ -19,8 +20,8 @@ from services.train.choosing import Question
 SHOWN = 500
 #: To learn from, each document is also shown without its beginning: up to so many characters are left out.
 LEFT_OUT = 250
-CLASS, FIELD = "class", "policy_number"
-ASKED = {CLASS: "Class?", FIELD: "Policy number?"}
+CLASS, FIELD = "class", "claim_number"
+ASKED = {CLASS: "Class?", FIELD: "Claim number?"}
 OUT_OF_SCOPE, ABSENT = "out of scope", "none"
 #: What might be the number of something.
 _NUMBER = re.compile(r"[A-Z0-9][A-Z0-9./-]{4,}[A-Z0-9]")

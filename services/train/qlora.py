@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import signal
 import sys
 import time
@@ -36,11 +37,15 @@ from services.train.failpoints import reached
 from services.train.instructions import Pack, examples_from, packs_from
 from services.train.quantization import loaded, quantized
 from services.train.settings import TrainSettings
+from services.train.speed import Pace
+from services.train.stopping import Watch
 from shared import logs
 from shared.errors import DossierError, Refused
 
 #: sysexits.h EX_TEMPFAIL: stopped in good order, start again.
 STOPPED = 75
+#: The adapter that did best on the held-out records, in the run's folder.
+BEST = "best"
 
 
 class Recipe(BaseModel):
@@ -70,17 +75,21 @@ class Recipe(BaseModel):
     seed: int = 0
     data_seed: int = 0
     checkpoint_every: int = Field(default=50, ge=1)
+    #: Look at the held-out records every so many steps, and end after `patience` looks that brought nothing better.
+    evaluate_every: int | None = Field(default=None, ge=1)
+    patience: int = Field(default=3, ge=1)
     device: str = "auto"
 
 
 class Job(BaseModel):
-    """One run: how, from which records (JSONL), and where it lives."""
+    """One run: how, from which records (JSONL), and where it lives. `held_out` records are for early stopping."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: Recipe
     records: Path
     folder: Path
+    held_out: Path | None = None
 
 
 def train(
@@ -89,35 +98,41 @@ def train(
     folder: Path,
     report: Callable[[dict[str, Any]], None] = lambda measured: None,
     stopping: Callable[[], bool] = lambda: False,
+    held_out: Sequence[dict[str, Any]] = (),
 ) -> Path | None:
     """Train to the end; the adapter's folder, or None where `stopping` ended it early (then it is saved).
 
-    `report` gets the measurements of each step. Raises Refused where base, records or recipe do not fit.
+    `report` gets the measurements of each step. With `held_out` records and `evaluate_every` the adapter is the one
+    that did best on them. Raises Refused where base, records or recipe do not fit.
     """
     tokenizer = AutoTokenizer.from_pretrained(recipe.base, local_files_only=True)
     schedule = steps_of(recipe, records, tokenizer)
+    watched = examples_from(held_out, tokenizer, recipe.length) if held_out and recipe.evaluate_every else []
     model, device = prepared(recipe)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = _optimizer(trained, recipe, device)
-    first = _resumed(folder / "checkpoints", recipe, model, optimizer, device)
+    first, watch = _resumed(folder / "checkpoints", recipe, model, optimizer, device)
+    pace = Pace(model, recipe.length, len(schedule), device, checkpointing=recipe.gradient_checkpointing)
     for step in range(first, len(schedule)):
+        if watch.stale >= recipe.patience:
+            break
         if step > first:
             reached("training")
         began = time.perf_counter()
         measured = _one_step(model, optimizer, trained, schedule[step], recipe, step, device)
         tokens = sum(pack.ids.numel() for pack in schedule[step])
-        seconds = time.perf_counter() - began
-        report(
-            {"step": step + 1, "of": len(schedule)}
-            | measured
-            | {"tokens_per_s": tokens / seconds, "eta_s": seconds * (len(schedule) - step - 1)}
-        )
+        measured |= pace.of(step, tokens, time.perf_counter() - began)
         last = step + 1 == len(schedule)
-        if last or (step + 1) % recipe.checkpoint_every == 0 or stopping():
-            _save(folder / "checkpoints", recipe, model, optimizer, step + 1)
+        if watched and recipe.evaluate_every and (last or (step + 1) % recipe.evaluate_every == 0):
+            measured |= watch.look(model, watched, folder / BEST, device)
+        report({"step": step + 1, "of": len(schedule)} | measured)
+        if last or watch.stale >= recipe.patience or (step + 1) % recipe.checkpoint_every == 0 or stopping():
+            _save(folder / "checkpoints", recipe, model, optimizer, step + 1, watch)
         if stopping() and not last:
             return None
     model.save_pretrained(folder / "adapter")
+    if (folder / BEST).is_dir():
+        shutil.copytree(folder / BEST, folder / "adapter", dirs_exist_ok=True)
     tokenizer.save_pretrained(folder / "adapter")
     return folder / "adapter"
 
@@ -200,13 +215,11 @@ def _one_step(
         )
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    memory = torch.cuda.max_memory_allocated() if device != "cpu" else None
     return {
         "loss": loss_sum,
         "learning_rate": rate,
         "gradient_norm": norm,
         "label_tokens": labels,
-        "memory_bytes": memory,
     }
 
 
@@ -217,21 +230,21 @@ def _optimizer(trained: list[Tensor], recipe: Recipe, device: str) -> Any:
     return bitsandbytes.optim.PagedAdamW8bit(trained, **settings)  # type: ignore[attr-defined, no-untyped-call]
 
 
-def _save(folder: Path, recipe: Recipe, model: Any, optimizer: Any, step: int) -> None:
+def _save(folder: Path, recipe: Recipe, model: Any, optimizer: Any, step: int, watch: Watch) -> None:
     tensors: dict[str, Tensor] = {}
     plain: dict[str, Any] = {}
     for place, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
             (tensors if isinstance(value, Tensor) else plain)[f"{place}.{name}"] = value
-    state = {"recipe": recipe.model_dump(mode="json"), "optimizer": plain}
+    state = {"recipe": recipe.model_dump(mode="json"), "optimizer": plain, "watch": watch.state()}
     checkpoints.save(folder, Checkpoint(step, {"trained": _trained(model), "optimizer": tensors}, state))
 
 
-def _resumed(folder: Path, recipe: Recipe, model: Any, optimizer: Any, device: str) -> int:
-    """Put the newest whole checkpoint into model and optimizer; the number of steps done, 0 where there is none."""
+def _resumed(folder: Path, recipe: Recipe, model: Any, optimizer: Any, device: str) -> tuple[int, Watch]:
+    """Put the newest whole checkpoint into model and optimizer; the number of steps done, and the best so far."""
     found = checkpoints.newest(folder)
     if found is None:
-        return 0
+        return 0, Watch()
     if found.state["recipe"] != recipe.model_dump(mode="json"):
         raise Refused("The folder holds a run with another recipe.", action="Give every run a folder of its own.")
     trained = _trained(model)
@@ -243,7 +256,7 @@ def _resumed(folder: Path, recipe: Recipe, model: Any, optimizer: Any, device: s
         place, _, name = key.partition(".")
         state.setdefault(int(place), {})[name] = value.to(device) if isinstance(value, Tensor) else value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return found.step
+    return found.step, Watch(**found.state["watch"])
 
 
 def _trained(model: Any) -> dict[str, Tensor]:
@@ -283,7 +296,10 @@ def job_in(path: Path) -> Job:
 
 def _run(job: Job, stopping: Callable[[], bool]) -> Path | None:
     """See `train`; the measurements are appended to the run's metrics.jsonl as they come."""
-    records = [json.loads(line) for line in job.records.read_text().splitlines() if line]
+    records, held_out = (
+        [json.loads(line) for line in path.read_text().splitlines() if line] if path is not None else []
+        for path in (job.records, job.held_out)
+    )
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "metrics.jsonl").open("a") as metrics:
 
@@ -291,7 +307,7 @@ def _run(job: Job, stopping: Callable[[], bool]) -> Path | None:
             metrics.write(json.dumps(measured) + "\n")
             metrics.flush()
 
-        return train(job.recipe, records, job.folder, report, stopping)
+        return train(job.recipe, records, job.folder, report, stopping, held_out)
 
 
 if __name__ == "__main__":
