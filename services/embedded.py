@@ -132,12 +132,15 @@ class Supervisor:
             folder.mkdir(parents=True, exist_ok=True)
         database_url = self._start_postgres()
         environment = self._environment(database_url, *self._valkey())
+        reached, rollout = self._generation(environment)
+        environment |= reached
         engine = engine_from(database_url)
         rooms.migrate_all(engine)
         engine.dispose()
         self._add_own("api", ["api", "all", "--host", "127.0.0.1", "--port", str(self.port)], environment)
         for service in rooms.SERVICES:
             self._add_own(f"worker-{service}", ["worker", service], environment)
+        self._add_long(environment | rollout)
         self._write_state(environment)
         try:
             self._watch()
@@ -217,6 +220,29 @@ class Supervisor:
             "OMP_THREAD_LIMIT": "1",
             "TOKENIZERS_PARALLELISM": "false",
         }
+
+    def _generation(self, environment: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Supervise a generation server of our own where DOSSIER_GENERATE_MODEL names a model.
+
+        How everybody reaches it, and, with the key to change its version, how the rollout does; both empty without.
+        """
+        if not environment.get("DOSSIER_GENERATE_MODEL"):
+            return {}, {}
+        port, key = free_port(), secrets.token_urlsafe(24)
+        home = self.place.home / "generation"
+        command = [sys.executable, "-m", "services.generate.front", "--home", str(home), "--port", str(port)]
+        own = {"DOSSIER_GENERATE_ADMIN_KEY": key}
+        self.children.append(Child("generate", command, environment | own, self.place.logs))
+        url = f"http://127.0.0.1:{port}"
+        rollout = {"DOSSIER_TRAIN_ROLLOUT": "front", "DOSSIER_TRAIN_ROLLOUT_URL": url, "DOSSIER_TRAIN_ROLLOUT_KEY": key}
+        return {"DOSSIER_GENERATION_URL": url, "DOSSIER_GENERATION_KIND": "tgi"}, rollout
+
+    def _add_long(self, environment: dict[str, str]) -> None:
+        """Supervise the tuning of generators where there is a base, and their rollout where there is a server."""
+        for name, needs in (("long_runs", "DOSSIER_TRAIN_BASE"), ("rollouts", "DOSSIER_TRAIN_ROLLOUT")):
+            if environment.get(needs):
+                command = [sys.executable, "-m", f"services.train.tasks.{name}"]
+                self.children.append(Child(f"train-{name.replace('_', '-')}", command, environment, self.place.logs))
 
     def _add_own(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
         command = [sys.executable, "-m", "services.cli.main", *arguments]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,6 +13,8 @@ class GenerateSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DOSSIER_GENERATE_", extra="forbid", frozen=True)
 
+    #: The folder of the model that the front serves until a version is promoted; its command line outranks this.
+    model: Path | None = None
     #: Requests in the house at once, waiting or running; one more is answered 429.
     max_concurrent_requests: int = Field(default=128, ge=1)
     #: Sequences in one forward pass.

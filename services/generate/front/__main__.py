@@ -38,7 +38,8 @@ def main() -> None:
     # A stream may be silent for as long as a long prompt is read; whoever asked has a time limit of their own.
     client = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=10), trust_env=False)
     switch = Switch(arguments.home, client, own, killed_at(settings.failpoint))
-    first = None if arguments.model is None else Placed(FIRST, arguments.model)
+    model = arguments.model or settings.model
+    first = None if model is None else Placed(FIRST, model)
     app = application(switch, client, settings.admin_key.get_secret_value(), first)
     uvicorn.run(app, host=arguments.host, port=arguments.port, log_config=None, timeout_graceful_shutdown=60)
 
