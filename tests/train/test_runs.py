@@ -182,3 +182,35 @@ def test_a_foreign_run_looks_like_a_missing_one(client, started, engine):
     assert client.get(f"/v1/runs/{run['id']}", headers=headers).status_code == 404
     assert client.post(f"/v1/runs/{run['id']}/cancel", headers=headers).status_code == 404
     assert client.get("/v1/runs", headers=headers).json()["items"] == []
+
+
+def test_a_run_is_followed_to_its_end_and_again_from_where_the_line_broke(client, labelled, engine):
+    from services.train import tables
+
+    labelled({"doc_1": "a/b", "doc_2": "a/c"})
+    run = client.post("/v1/runs", json={"role": "classifier"}).json()["id"]
+    with engine.begin() as connection:
+        tables.measured(connection, run, [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.0}])
+    client.post(f"/v1/runs/{run}/cancel")
+    whole = client.get(f"/v1/runs/{run}/events").text
+    kinds = [line.removeprefix("event: ") for line in whole.splitlines() if line.startswith("event: ")]
+    assert kinds == ["log", "metrics", "metrics", "end"]
+    assert '"state":"canceled"' in whole
+    first = whole.split("\n\n")[1].splitlines()[0].removeprefix("id: ")
+    rest = client.get(f"/v1/runs/{run}/events", headers={"Last-Event-ID": first}).text
+    assert [line for line in rest.splitlines() if line.startswith("event: ")] == ["event: metrics", "event: end"]
+    assert client.get("/v1/runs/run_none/events").status_code == 404
+
+
+def test_runs_under_way_are_metrics_for_prometheus(client, labelled, engine):
+    from services.train import tables
+
+    labelled({"doc_1": "a/b", "doc_2": "a/c"})
+    run = client.post("/v1/runs", json={"role": "generator"}).json()["id"]
+    assert client.get("/v1/runs/metrics").text == ""
+    with engine.begin() as connection:
+        tables.take(connection, lease_s=60)
+        tables.measured(connection, run, [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.0, "mfu": 0.4}])
+    text = client.get("/v1/runs/metrics").text
+    assert f'dossier_run_loss_nats{{run="{run}",role="generator"}} 2.0\n' in text
+    assert "# TYPE dossier_run_model_flops_utilization_ratio gauge" in text

@@ -1,4 +1,4 @@
-"""HTTP in: runs, and the registry of what they made."""
+"""Runs, and the registry of what they made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.http import admin, desk, reader
 from shared.jobs import FitClassifier, FitExtractor
 from shared.registry import ROLES, Role, Version
 
-router = APIRouter(prefix="/v1", tags=["train"])
+router = APIRouter()
 
 #: What a run's job in the ledger means for a run that has not ended itself.
 _STATE_OF_JOB = {"waiting": "pending", "leased": "running", "done": "running", "quarantined": "failed"}
