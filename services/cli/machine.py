@@ -24,6 +24,9 @@ from shared.errors import Refused, Unavailable
 #: A cold start with a first migration takes about ten seconds on two cores; a slow disk gets much longer.
 START_TIMEOUT_S = 180
 
+#: Where both want the processor, the API that somebody waits for comes before the workers.
+_WORKER_NICENESS = 5
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -104,6 +107,7 @@ def worker(
 ) -> None:
     """Run the worker of one service."""
     settings = settings_module.load()
+    os.nice(_WORKER_NICENESS)
     logs.configure(f"worker-{service}", settings.log_level)
     rooms.open_handlers(service)
     broker_url = settings.broker_url.get_secret_value()
