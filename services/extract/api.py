@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from sqlalchemy import Connection
 
 from services.extract import tables
-from services.extract.export import as_csv, as_jsonl, as_xlsx
+from services.extract.export import Columns, as_csv, as_jsonl, as_parquet, as_xlsx
 from services.extract.schema import Schema, as_plain, parse_schemas, resolved, written_yaml
 from shared import access, facts, queues
 from shared.access import Caller
@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1", tags=["extract"])
 #: A schema file larger than this is a mistake.
 _MOST_BYTES = 1 << 20
 _YAML = "application/yaml"
+_PARQUET = "application/vnd.apache.parquet"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -121,6 +122,7 @@ def fields(document: str, caller: Caller = Depends(reader), desk: Desk = Depends
         path = tables.path_of(connection, document)
         schemas = tables.schemas_of(connection, caller.workspace)
         values = tables.values_of(connection, [document])[document]
+        rows, flags = tables.rows_and_flags_of(connection, document)
     schema = resolved(schemas, path) if path is not None else None
     shown = [
         {
@@ -145,25 +147,35 @@ def fields(document: str, caller: Caller = Depends(reader), desk: Desk = Depends
         }
         for field in (schema.fields if schema is not None else ())
     ]
-    return {"schema": schema.name if schema is not None else None, "fields": shown}
+    columns = [{"name": column.name, "type": column.type} for column in (schema.line_items if schema else ())]
+    return {
+        "schema": schema.name if schema is not None else None,
+        "fields": shown,
+        "line_items": {"columns": columns, "rows": rows},
+        "flags": flags,
+    }
 
 
 @router.get("/export")
 def export(
-    format: Literal["csv", "jsonl", "xlsx"] = "csv",
+    request: Request,
+    format: Literal["csv", "jsonl", "xlsx", "parquet"] = "csv",
     batch: str | None = None,
     caller: Caller = Depends(reader),
     desk: Desk = Depends(desk),
 ) -> Response:
-    """The facts of the workspace, or of one batch, as a file: one row per document."""
+    """The facts of the workspace, or of one batch, as a file: one row per document, in Parquet one per value."""
     with desk.transaction() as transaction:
         schemas = tables.schemas_of(transaction, caller.workspace)
         access.record(transaction, caller.workspace, caller.name, "export", batch or "all", format=format)
     headers = {"Content-Disposition": f'attachment; filename="dossier-export.{format}"'}
-    if format == "xlsx":
+    if format in ("xlsx", "parquet"):
         with desk.engine.connect() as connection:
             found = tables.exported(connection, caller.workspace, batch)
-            return Response(as_xlsx(found, _types(schemas)), media_type=_XLSX, headers=headers)
+            if format == "parquet":
+                return Response(as_parquet(found), media_type=_PARQUET, headers=headers)
+            content = as_xlsx(found, _columns(schemas), str(request.base_url).rstrip("/"))
+            return Response(content, media_type=_XLSX, headers=headers)
     return StreamingResponse(
         _lines(desk, caller.workspace, batch, schemas, format),
         media_type="text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson",
@@ -178,15 +190,18 @@ def _lines(desk: Desk, workspace: str, batch: str | None, schemas: Sequence[Sche
         if format == "jsonl":
             yield from as_jsonl(found)
         else:
-            columns = list(dict.fromkeys(name for types in _types(schemas).values() for name in types))
+            columns = list(dict.fromkeys(name for one in _columns(schemas).values() for name in one.fields))
             yield from as_csv(found, columns)
 
 
-def _types(schemas: Sequence[Schema]) -> dict[str, dict[str, str]]:
-    """Field name to type by schema name, inherited fields included."""
+def _columns(schemas: Sequence[Schema]) -> dict[str, Columns]:
+    """What documents of each schema have, inherited fields included, by schema name."""
     merged = {schema.name: resolved(schemas, schema.path) for schema in schemas}
     return {
-        name: {field.name: field.type for field in schema.fields}
+        name: Columns(
+            {field.name: field.type for field in schema.fields},
+            {column.name: column.type for column in schema.line_items},
+        )
         for name, schema in merged.items()
         if schema is not None
     }

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from services.extract.anchors import NAMES
 from services.extract.candidates import Candidate, pools_of
+from services.extract.date_order import month_first_votes
 from services.extract.lexicon import concepts_of, known_concepts, words_in
 from services.extract.schema import FieldSpec
 from services.extract.searched import Pool, Searched
@@ -56,9 +57,7 @@ def _scores(pool: Pool, field: FieldSpec) -> list[float]:
     matched = pool.anchored(field)[:, _TOTAL]
     often = Counter(candidate.same for candidate in pool.candidates)
     wanted = concepts_of(words_in(f"{field.name.replace('_', ' ')} {' '.join(field.anchors)}"))
-    month_first = any(candidate.kind == "date-mdy" for candidate in pool.candidates) and not any(
-        candidate.kind == "date-dmy" for candidate in pool.candidates
-    )
+    month_first = month_first_votes(pool.candidates) > 0
     return [
         float(score) + _fit(candidate, field, wanted, often[candidate.same], month_first)
         for score, candidate in zip(matched, pool.candidates, strict=True)
@@ -68,7 +67,7 @@ def _scores(pool: Pool, field: FieldSpec) -> list[float]:
 def _fit(candidate: Candidate, field: FieldSpec, wanted: frozenset[str], often: int, month_first: bool) -> float:
     """What the candidate's own looks add to its label, or take away."""
     kind = candidate.kind
-    if kind == "date-mdy" and not month_first:
+    if kind in ("date-dmy", "date-mdy") and (kind == "date-mdy") != month_first:
         return -1.0
     if field.type in ("currency", "choice"):
         # These need no label: the commonest one of the document is it.

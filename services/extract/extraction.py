@@ -1,20 +1,22 @@
 """From a reading to values: the engines in order, and each value with its place.
 
 What the file itself states comes first, then what the ranker learned, then the anchors. Agreement counts: a stated
-value that the ranker also chose carries the ranker's confidence. Constraints, acceptance and people's corrections
-are decided elsewhere.
+value that the ranker also chose carries the ranker's confidence, one that is not printed is flagged. Then the schema's
+constraints choose among candidates and flag. Acceptance and people's corrections are decided elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from services.extract.candidates import Candidate
 from services.extract.cold import cold_choices
+from services.extract.consistency import MOST_TRIED, Flag, Option, broken, reconciled
 from services.extract.embedded import Stated, stated_in
+from services.extract.line_items import Row, gaps_in, line_items_in
 from services.extract.ranker import Ranked, Ranker
-from services.extract.schema import FieldSpec
+from services.extract.schema import Constraint, FieldSpec, Schema
 from services.extract.searched import Searched
 from services.extract.spelling import Spelling
 from services.extract.values import comparable
@@ -46,6 +48,42 @@ class Value:
     model: str
 
 
+@dataclass(frozen=True)
+class Extraction:
+    """All that was found in one document: values, rows of its table, and flags about both."""
+
+    values: list[Value]
+    rows: list[Row]
+    flags: list[Flag]
+
+
+def extraction_of(
+    reading: Reading,
+    document: str,
+    schema: Schema,
+    ranker: Ranker | None,
+    ranker_model: str = "",
+    known: Mapping[str, frozenset[str]] | None = None,
+) -> Extraction:
+    """Everything that `schema` asks for in `reading`.
+
+    `known`: casefolded values of other documents by field, for constraints of that kind; None leaves them unjudged.
+    """
+    searched = Searched.of(reading)
+    values = _values(searched, reading, document, schema.fields, ranker, ranker_model)
+    flags = _not_printed(values)
+    chooser = _Chooser(reading, document, searched)
+    for rule in schema.constraints:
+        values = _reconciled(values, rule, schema, chooser, ranker, ranker_model)
+        single = {value.name: value.value for value in values if value.position == 0}
+        if (flag := broken(single, rule, known)) is not None:
+            flags.append(flag)
+    rows = line_items_in(searched.surroundings.sheet, schema.line_items) if schema.line_items else []
+    gaps = gaps_in(rows, schema.line_items, _totals(values)) if rows else []
+    flags += [Flag(gap.code, gap.message, ()) for gap in gaps]
+    return Extraction(_unsure(values, {name for flag in flags for name in flag.fields}), rows, flags)
+
+
 def values_in(
     reading: Reading, document: str, fields: Sequence[FieldSpec], ranker: Ranker | None, ranker_model: str = ""
 ) -> list[Value]:
@@ -53,7 +91,17 @@ def values_in(
 
     `ranker` None means that nothing was learned yet. `ranker_model` is the version's id.
     """
-    searched = Searched.of(reading)
+    return _values(Searched.of(reading), reading, document, fields, ranker, ranker_model)
+
+
+def _values(
+    searched: Searched,
+    reading: Reading,
+    document: str,
+    fields: Sequence[FieldSpec],
+    ranker: Ranker | None,
+    ranker_model: str,
+) -> list[Value]:
     chooser = _Chooser(reading, document, searched)
     cold = [field for field in fields if ranker is None or not ranker.knows(field)]
     by_anchor = cold_choices(searched, cold)
@@ -68,6 +116,60 @@ def values_in(
         else:
             values += [chooser.cold(field, place, one) for place, one in enumerate(by_anchor.get(field.name, []))]
     return values
+
+
+def _not_printed(values: Sequence[Value]) -> list[Flag]:
+    """The file's own statements that its pages do not show."""
+    return [
+        Flag("not_printed", f"The file states {value.name} {value.value!r}, which no page prints.", (value.name,))
+        for value in values
+        if value.engine == "embedded" and value.evidence is None
+    ]
+
+
+def _reconciled(
+    values: list[Value],
+    rule: Constraint,
+    schema: Schema,
+    chooser: _Chooser,
+    ranker: Ranker | None,
+    model: str,
+) -> list[Value]:
+    """`values`, or other candidates in place of some of them where those keep `rule`.
+
+    What a rule chose was not measured, so its confidence is None.
+    """
+    fields = {field.name: field for field in schema.fields if field.name in rule.fields and not field.takes_many}
+    chosen = {value.name: value for value in values if value.name in fields}
+    if ranker is None or set(chosen) != set(rule.fields):
+        return values
+    if broken({name: value.value for name, value in chosen.items()}, rule) is None:
+        return values
+    ranked: dict[str, list[Ranked]] = {}
+    options: dict[str, list[Option]] = {}
+    for name, value in chosen.items():
+        open_ = ranker.knows(fields[name]) and value.engine == "candidates"
+        others = ranker.options(chooser.searched, fields[name], MOST_TRIED) if open_ else []
+        ranked[name] = [one for one in others if one.value != value.value]
+        options[name] = [Option(value.value, value.confidence or 0.5)]
+        options[name] += [Option(one.value, one.confidence) for one in ranked[name]]
+    taken = reconciled(options, rule) or {}
+    better = {
+        name: replace(chooser.ranked(fields[name], 0, ranked[name][place - 1], model), confidence=None)
+        for name, place in taken.items()
+        if place > 0
+    }
+    return [better.get(value.name, value) for value in values]
+
+
+def _totals(values: Sequence[Value]) -> list[str]:
+    """The printed amounts that the rows of a table may add up to."""
+    return [value.value for value in values if value.type == "amount" and value.position == 0]
+
+
+def _unsure(values: Sequence[Value], flagged: set[str]) -> list[Value]:
+    """A value that breaks a rule is not what its confidence was measured on."""
+    return [replace(value, confidence=None) if value.name in flagged else value for value in values]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.extract.candidates import Candidate
+from services.extract.date_order import month_first_votes
 from services.extract.layout import Sheet
 from services.extract.numbers import currency_from
 from services.extract.stretches import LEGAL_FORMS
@@ -25,8 +26,10 @@ NAMES = (
     *("tokens", "characters", "digits", "capitals", "letters", "begins", "closes", "in_row", "place_in_row"),
     *("gap_left", "gap_above", "times", "is_first", "order", "rank_high", "rank_low", "magnitude", "others"),
     *("after_colon", "by_currency", "kind", "parts", "legal_form", "before", "behind", "is_sum", "lines"),
-    *("month_first_votes", "days_after_first", "comma", "words_in_segment"),
+    *("month_first_votes", "days_after_first", "comma", "words_in_segment", "to_rounded", "is_rounded"),
 )
+#: Comparing every number with every other is for small documents.
+_MOST_SIZES = 150
 _BEFORE = {":": 1, "(": 2, ")": 3, ",": 4, ".": 5, "#": 6, "$": 7, "€": 7, '"': 8, "“": 8, "/": 9, "-": 9}
 
 
@@ -45,8 +48,7 @@ class DocumentFeatures:
         self._rank = {size: place for place, size in enumerate(known)}
         self._known = known
         self._sums = _sums(known)
-        orders = Counter(candidate.kind for candidate in candidates)
-        swapped = orders["date-mdy"] - orders["date-dmy"]
+        swapped = month_first_votes(candidates)
         self._month_first = float(np.sign(swapped)) * min(5, abs(swapped))
         heights = [token.box[3] - token.box[1] for token in sheet.tokens]
         self._height = float(np.median(heights)) if heights else 1.0
@@ -111,6 +113,7 @@ class DocumentFeatures:
             size - self._known[0] if candidate.kind.startswith("date") and size is not None else -1,
             text.count(",", candidate.start, candidate.end),
             self._words_in_segment(candidate),
+            *self._rounding(size),
         ]
 
     def _gap_left(self, candidate: Candidate) -> float:
@@ -126,6 +129,16 @@ class DocumentFeatures:
         if segment.above is None:
             return 99.0
         return (segment.box[1] - self.sheet.segments[segment.above].box[3]) / self._height
+
+    def _rounding(self, size: float | None) -> tuple[float, float]:
+        """How far the nearest other number is, in cents, where a total and its rounded form stand side by side.
+
+        Cash is rounded to five cents in many countries; 9 where there is no such number. Then whether this one is.
+        """
+        if size is None or len(self._known) > _MOST_SIZES:
+            return 9.0, -1.0
+        cents = [round(100 * (other - size)) for other in self._known if 0.004 < abs(other - size) < 0.055]
+        return float(min(cents, key=abs, default=9)), float(round(100 * size) % 5 == 0)
 
     def _words_in_segment(self, candidate: Candidate) -> float:
         segment = self.sheet.segments[self.sheet.tokens[candidate.first].segment]
@@ -158,7 +171,7 @@ def _size(candidate: Candidate) -> float | None:
 
 def _sums(known: list[float]) -> set[float]:
     """The sizes that are the sum of two others, as a total is of net and tax; only in small documents."""
-    if len(known) > 150:
+    if len(known) > _MOST_SIZES:
         return set()
     positive = [size for size in known if size > 0]
     present = {round(size, 2): size for size in positive}

@@ -19,6 +19,7 @@ from scipy.sparse import vstack
 
 from services.extract import linear
 from services.extract.candidates import pools_of
+from services.extract.date_order import shows_month_first
 from services.extract.judging import Judged, judge
 from services.extract.matching import Targets, targets_for
 from services.extract.ranker import SHORTLIST, FieldModel, Ranker, model_key, row_names, second_stage_rows
@@ -214,6 +215,12 @@ def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Label
         threshold=judged.threshold,
         writing=judged.writing,
         measured=judged.measured,
+        month_first=shows_month_first(
+            [
+                (documents[number].searched.pool(task.pools).candidates, np.flatnonzero(target.right).tolist())
+                for number, target in zip(task.documents, task.targets, strict=True)
+            ]
+        ),
     )
 
 

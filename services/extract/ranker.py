@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from services.extract import anchors, features, linear
 from services.extract.calibration import Calibration, calibration_inputs
 from services.extract.candidates import Candidate
+from services.extract.date_order import settled
 from services.extract.familiar import Familiar
 from services.extract.matching import FREE_TYPES
 from services.extract.schema import FieldSpec
@@ -69,8 +70,7 @@ class Writing:
         """
         if type_ not in FREE_TYPES:
             return candidate.value
-        spelt = self.spelling(candidate.value)
-        return self.familiar(spelt) if candidate.recognised else spelt
+        return self.familiar(self.spelling(candidate.value))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class FieldModel:
     """What was learned for one field, as it was described then.
 
     `rivals` are the fields whose scores the second stage also sees. `choose` and `threshold` decide whether a value
-    is given at all, `trust` is the confidence it is given with.
+    is given at all, `trust` is the confidence it is given with. `month_first`: labels proved dates of that order.
     """
 
     field: FieldSpec
@@ -91,6 +91,7 @@ class FieldModel:
     threshold: float
     writing: Writing
     measured: Measured
+    month_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,19 @@ class Ranker:
         Raises KeyError where the ranker does not know the field.
         """
         model = self.models[model_key(field)]
+        most = MOST_VALUES if field.takes_many else 1
+        return [one.ranked for one in self._judged(searched, field, most) if one.chance >= model.threshold]
+
+    def options(self, searched: Searched, field: FieldSpec, most: int) -> list[Ranked]:
+        """The `most` best values of `field`, whether good enough to be given or not, best first.
+
+        Raises KeyError where the ranker does not know the field.
+        """
+        return [one.ranked for one in self._judged(searched, field, most)]
+
+    def _judged(self, searched: Searched, field: FieldSpec, most: int) -> list[_Judged]:
+        """The `most` best distinct values with the chance that they are to be given."""
+        model = self.models[model_key(field)]
         pool = searched.pool(model.pools)
         if not pool.candidates:
             return []
@@ -127,20 +141,27 @@ class Ranker:
         places = linear.shortlist(scores, SHORTLIST)
         rows = second_stage_rows(pool, model.field, scores, rivals, places)
         final = np.mean([booster.predict(rows, raw_score=True, num_threads=1) for booster in model.boosters], axis=0)
-        return self._chosen(pool, places, final, field, model)
-
-    def _chosen(
-        self, pool: Pool, places: NDArray[np.int64], final: NDArray[np.float64], field: FieldSpec, model: FieldModel
-    ) -> list[Ranked]:
         kept = distinct(pool.candidates, places, final, apart=field.takes_many)
         inputs = calibration_inputs([score for _, score in kept])
-        most = MOST_VALUES if field.takes_many else 1
-        chosen = []
-        for (place, _), row in zip(kept[:most], inputs, strict=False):
-            if model.choose(row) >= model.threshold:
-                candidate = pool.candidates[place]
-                chosen.append(Ranked(candidate, model.writing(candidate, field.type), model.trust(row)))
-        return chosen
+        return [
+            _judged_candidate(pool, pool.candidates[place], row, field, model)
+            for (place, _), row in zip(kept[:most], inputs, strict=False)
+        ]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A value, and the chance that it is the one: what decides whether it is given at all."""
+
+    ranked: Ranked
+    chance: float
+
+
+def _judged_candidate(
+    pool: Pool, candidate: Candidate, row: NDArray[np.float64], field: FieldSpec, model: FieldModel
+) -> _Judged:
+    read = settled(pool.candidates, candidate, field_is_month_first=model.month_first)
+    return _Judged(Ranked(read, model.writing(read, field.type), model.trust(row)), model.choose(row))
 
 
 def _first_stage(pool: Pool, model: FieldModel) -> NDArray[np.float32]:

@@ -21,6 +21,8 @@ FieldType = Literal[
 ]
 FIELD_TYPES: tuple[str, ...] = get_args(FieldType)
 
+ConstraintKind = Literal["sum", "order", "allowed", "checksum", "known"]
+
 #: More fields than this in one schema is a mistake in the file, not a wish.
 MOST_FIELDS = 200
 
@@ -63,29 +65,66 @@ class FieldSpec(BaseModel):
         return self.many or self.type == "list"
 
 
+class Constraint(BaseModel):
+    """What must hold between fields of one document (`consistency.py` judges it).
+
+    | kind | fields | holds when |
+    |---|---|---|
+    | sum | total, part, part, … | the parts add up to the total within `tolerance` |
+    | order | earliest, …, latest | no date is before the one named before it |
+    | allowed | one | it is one of `values` |
+    | checksum | one | it is an IBAN or VAT number with right check digits |
+    | known | one | another document of the workspace has the same value |
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ConstraintKind
+    fields: tuple[str, ...] = Field(min_length=1, max_length=12)
+    tolerance: float = Field(default=0.01, ge=0)
+    values: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Constraint:
+        several = self.kind in ("sum", "order")
+        if several and len(self.fields) < 2:
+            raise ValueError(f"a constraint of kind {self.kind} is about two fields or more")
+        if not several and len(self.fields) > 1:
+            raise ValueError(f"a constraint of kind {self.kind} is about one field")
+        if self.kind == "allowed" and not self.values:
+            raise ValueError("a constraint of kind allowed needs its values")
+        return self
+
+
 class Schema(BaseModel):
-    """The fields of one node of the taxonomy; `path` runs from the root, () is the root itself."""
+    """The fields of one node of the taxonomy; `path` runs from the root, () is the root itself.
+
+    `line_items` are the columns of the table whose rows are wanted, () where none are; `constraints` what must hold.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
     path: tuple[str, ...] = ()
     fields: tuple[FieldSpec, ...] = Field(default=(), max_length=MOST_FIELDS)
+    line_items: tuple[FieldSpec, ...] = Field(default=(), max_length=MOST_FIELDS)
+    constraints: tuple[Constraint, ...] = Field(default=(), max_length=MOST_FIELDS)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Schema:
-        names = [field.name for field in self.fields]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"the field {twice[0]!r} is there twice")
+        for what, listed in (("field", self.fields), ("column", self.line_items)):
+            names = [field.name for field in listed]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"the {what} {twice[0]!r} is there twice")
         return self
 
 
 def resolved(schemas: Iterable[Schema], path: Sequence[str]) -> Schema | None:
     """The schema for a document of class `path`: the fields of every node on the way, parents first.
 
-    A deeper field replaces a shallower one of the same name in its place. The result bears the name and path of
-    the deepest schema. None where no schema stands on the path.
+    A deeper field replaces a shallower one of the same name in its place; constraints add up, and the deepest columns
+    for line items count. The result bears the name and path of the deepest schema. None where no schema stands there.
     """
     on_the_way = sorted(
         (schema for schema in schemas if tuple(path[: len(schema.path)]) == schema.path),
@@ -95,7 +134,13 @@ def resolved(schemas: Iterable[Schema], path: Sequence[str]) -> Schema | None:
         return None
     merged = {field.name: field for schema in on_the_way for field in schema.fields}
     deepest = on_the_way[-1]
-    return Schema(name=deepest.name, path=deepest.path, fields=tuple(merged.values()))
+    return Schema(
+        name=deepest.name,
+        path=deepest.path,
+        fields=tuple(merged.values()),
+        line_items=next((schema.line_items for schema in reversed(on_the_way) if schema.line_items), ()),
+        constraints=tuple(rule for schema in on_the_way for rule in schema.constraints),
+    )
 
 
 def parse_schema(given: object) -> Schema:
@@ -141,8 +186,12 @@ _ACTION = f"Correct the schema and send it again; field types are: {', '.join(FI
 
 
 def _without_defaults(schema: Schema) -> dict[str, Any]:
-    fields = [field.model_dump(mode="json", exclude_defaults=True) for field in schema.fields]
-    return {"name": schema.name, "path": list(schema.path), "fields": fields}
+    listed = {
+        name: [one.model_dump(mode="json", exclude_defaults=True) for one in getattr(schema, name)]
+        for name in ("fields", "line_items", "constraints")
+    }
+    plain = {"name": schema.name, "path": list(schema.path), **listed}
+    return {name: given for name, given in plain.items() if given or name in ("name", "path", "fields")}
 
 
 def _sentence(wrong: ValidationError, given: object) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.extract.export import ExportedDocument, ExportedValue
-from services.extract.extraction import Value
+from services.extract.extraction import Extraction
 from services.extract.schema import Schema, parse_schema
 
 #: Documents are exported this many at a time.
@@ -18,7 +20,13 @@ _EXPORTED_AT_ONCE = 200
 def schemas_of(connection: Connection, workspace: str) -> list[Schema]:
     """The schemas of a workspace as they are now, by name."""
     rows = connection.execute(_SCHEMAS, {"workspace": workspace})
-    return [parse_schema({"name": row.name, "path": row.path, "fields": row.fields}) for row in rows]
+    return [parse_schema(dict(row._mapping)) for row in rows]
+
+
+def versions_of(connection: Connection, workspace: str, name: str) -> list[dict[str, Any]]:
+    """Every version of a schema, the newest first: version, author, time, whether it ended the schema, and fields."""
+    rows = connection.execute(_VERSIONS, {"workspace": workspace, "name": name})
+    return [dict(row._mapping) for row in rows]
 
 
 def keep_schema(connection: Connection, workspace: str, schema: Schema, author: str, *, deleted: bool = False) -> None:
@@ -30,6 +38,8 @@ def keep_schema(connection: Connection, workspace: str, schema: Schema, author: 
             "name": schema.name,
             "path": list(schema.path),
             "fields": [field.model_dump(mode="json") for field in schema.fields],
+            "line_items": [column.model_dump(mode="json") for column in schema.line_items],
+            "constraints": [rule.model_dump(mode="json") for rule in schema.constraints],
             "deleted": deleted,
             "author": author,
         },
@@ -51,10 +61,10 @@ def keep_values(
     document: str,
     schema_name: str | None,
     path: Sequence[str],
-    values: Sequence[Value],
+    found: Extraction,
     missing: Mapping[str, str],
 ) -> None:
-    """Make `values` the only ones of the document; `missing` are required fields without one, name to type."""
+    """Make `found` all that is known of the document; `missing` are required fields without a value, name to type."""
     connection.execute(_FORGET, {"document": document})
     connection.execute(
         _EXTRACTION,
@@ -64,6 +74,8 @@ def keep_values(
             "schema": schema_name,
             "path": list(path),
             "missing": dict(missing),
+            "line_items": [asdict(row) for row in found.rows],
+            "flags": [asdict(flag) for flag in found.flags],
         },
     )
     rows = [
@@ -79,7 +91,7 @@ def keep_values(
             "engine": value.engine,
             "model": value.model,
         }
-        for value in values
+        for value in found.values
     ]
     if rows:
         connection.execute(_FIELD, rows)
@@ -89,6 +101,23 @@ def path_of(connection: Connection, document: str) -> tuple[str, ...] | None:
     """The class that the document was extracted for; None where it was not extracted (yet)."""
     path = connection.execute(_PATH, {"document": document}).scalar()
     return None if path is None else tuple(path)
+
+
+def rows_and_flags_of(connection: Connection, document: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The line items and the flags of a document, as `keep_values` wrote them; both empty where not extracted."""
+    row = connection.execute(_FOUND, {"document": document}).first()
+    return ([], []) if row is None else (row.line_items, row.flags)
+
+
+def known_values(
+    connection: Connection, workspace: str, document: str, names: Sequence[str]
+) -> dict[str, frozenset[str]]:
+    """What the other documents of the workspace say in these fields, casefolded, by field."""
+    found: dict[str, set[str]] = {name: set() for name in names}
+    if names:
+        for row in connection.execute(_KNOWN, {"workspace": workspace, "document": document, "names": list(names)}):
+            found[row.name].add(row.value)
+    return {name: frozenset(values) for name, values in found.items()}
 
 
 def values_of(connection: Connection, documents: Sequence[str]) -> dict[str, list[ExportedValue]]:
@@ -120,19 +149,27 @@ def exported(connection: Connection, workspace: str, batch: str | None) -> Itera
     ).all():
         values = values_of(connection, [row.id for row in rows])
         for row in rows:
-            yield ExportedDocument(row.id, row.name, row.schema_name, tuple(row.path), row.decision, values[row.id])
+            yield ExportedDocument(
+                *(row.id, row.name, row.schema_name, tuple(row.path), row.decision),
+                *(values[row.id], row.line_items, row.flags),
+            )
         after = rows[-1].id
 
 
 _SCHEMAS = text(
-    "SELECT name, path, fields FROM (SELECT DISTINCT ON (name) * FROM extract.schemas WHERE workspace_id = :workspace"
+    "SELECT name, path, fields, line_items, constraints FROM"
+    " (SELECT DISTINCT ON (name) * FROM extract.schemas WHERE workspace_id = :workspace"
     " ORDER BY name, version DESC) AS newest WHERE NOT deleted ORDER BY name"
 )
 _SCHEMA = text(
-    "INSERT INTO extract.schemas (workspace_id, name, version, path, fields, deleted, author)"
-    " SELECT :workspace, :name, coalesce(max(version), 0) + 1, :path, :fields, :deleted, :author"
-    " FROM extract.schemas WHERE workspace_id = :workspace AND name = :name"
-).bindparams(bindparam("fields", type_=JSONB))
+    "INSERT INTO extract.schemas (workspace_id, name, version, path, fields, line_items, constraints, deleted, author)"
+    " SELECT :workspace, :name, coalesce(max(version), 0) + 1, :path, :fields, :line_items, :constraints, :deleted,"
+    " :author FROM extract.schemas WHERE workspace_id = :workspace AND name = :name"
+).bindparams(*(bindparam(name, type_=JSONB) for name in ("fields", "line_items", "constraints")))
+_VERSIONS = text(
+    "SELECT version, author, created_at, deleted, path, jsonb_array_length(fields) AS fields FROM extract.schemas"
+    " WHERE workspace_id = :workspace AND name = :name ORDER BY version DESC"
+)
 _BELOW = text(
     "SELECT document_id FROM extract.extractions JOIN ledger.documents ON documents.id = document_id"
     " WHERE extractions.workspace_id = :workspace AND path[1:CAST(:depth AS int)] = CAST(:path AS text[])"
@@ -140,9 +177,15 @@ _BELOW = text(
 )
 _FORGET = text("DELETE FROM extract.extractions WHERE document_id = :document")
 _EXTRACTION = text(
-    "INSERT INTO extract.extractions (document_id, workspace_id, schema_name, path, missing)"
-    " VALUES (:document, :workspace, :schema, :path, :missing)"
-).bindparams(bindparam("missing", type_=JSONB))
+    "INSERT INTO extract.extractions (document_id, workspace_id, schema_name, path, missing, line_items, flags)"
+    " VALUES (:document, :workspace, :schema, :path, :missing, :line_items, :flags)"
+).bindparams(*(bindparam(name, type_=JSONB) for name in ("missing", "line_items", "flags")))
+_FOUND = text("SELECT line_items, flags FROM extract.extractions WHERE document_id = :document")
+_KNOWN = text(
+    "SELECT DISTINCT name, lower(value #>> '{}') AS value FROM extract.fields"
+    " JOIN extract.extractions USING (document_id)"
+    " WHERE workspace_id = :workspace AND document_id <> :document AND name = ANY(:names)"
+)
 _FIELD = text(
     "INSERT INTO extract.fields"
     " (document_id, name, position, type, value, text, confidence, evidence, engine, model) VALUES"
@@ -159,7 +202,8 @@ _LABELS = text(
     " WHERE document_id = ANY(:documents) AND task = 'field' AND NOT audit ORDER BY document_id, name"
 )
 _EXPORTED = text(
-    "SELECT documents.id, documents.name, extractions.schema_name, extractions.path, verdicts.decision"
+    "SELECT documents.id, documents.name, extractions.schema_name, extractions.path, verdicts.decision,"
+    " extractions.line_items, extractions.flags"
     " FROM extract.extractions JOIN ledger.documents ON documents.id = extractions.document_id"
     " LEFT JOIN review.published_verdicts AS verdicts ON verdicts.document_id = documents.id"
     " WHERE extractions.workspace_id = :workspace AND documents.id > :after"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import OrderedDict
 from typing import Any
 
 from services.extract import tables
-from services.extract.archive import packed, unpacked
+from services.extract.archive import Outdated, packed, unpacked
 from services.extract.comparison import compared, scored
-from services.extract.extraction import values_in
+from services.extract.extraction import Extraction, extraction_of
 from services.extract.fitting import Labelled, fit
 from services.extract.ranker import Ranker
 from services.extract.schema import FieldSpec, Schema, resolved
@@ -23,6 +24,8 @@ from shared.ledger import Work
 from shared.queues import handles
 from shared.registry import Version
 
+_log = logging.getLogger(__name__)
+
 
 @handles(Extract, soft_time_limit_s=300)
 def extract(job: Extract, work: Work) -> list[Job]:
@@ -35,16 +38,19 @@ def extract(job: Extract, work: Work) -> list[Job]:
     said = facts.class_of(work.read, job.document)
     path = said.path if said is not None else ()
     schema = resolved(tables.schemas_of(work.read, work.workspace), path)
-    values = []
+    found = Extraction([], [], [])
     if schema is not None:
         version = registry.promoted(work.read, work.workspace, "extractor")
         ranker = _RANKERS.of(work, version) if version is not None else None
-        values = values_in(reading, job.document, schema.fields, ranker, version.id if version else "")
+        names = [rule.fields[0] for rule in schema.constraints if rule.kind == "known"]
+        known = tables.known_values(work.read, work.workspace, job.document, names)
+        model = version.id if version and ranker else ""
+        found = extraction_of(reading, job.document, schema, ranker, model, known)
     name = schema.name if schema is not None else None
-    filled = {value.name for value in values}
+    filled = {value.name for value in found.values}
     required = [field for field in schema.fields if field.required] if schema is not None else []
     missing = {field.name: field.type for field in required if field.name not in filled}
-    tables.keep_values(work.write, work.workspace, job.document, name, path, values, missing)
+    tables.keep_values(work.write, work.workspace, job.document, name, path, found, missing)
     return [Check(document=job.document)]
 
 
@@ -133,7 +139,8 @@ def _metrics(work: Work, ranker: Ranker, held_out: list[_LabelledDocument]) -> d
         )
     ]
     metrics = scored(ranker, pairs)
-    if in_use is not None:
+    # An outdated version cannot be asked any more: there is no comparison, and a person must choose.
+    if in_use is not None and other is not None:
         content = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs).encode()
         metrics["compared_with"] = in_use.id
         metrics["comparison_key"] = work.store.put(work.workspace, "comparisons", content).key
@@ -146,10 +153,17 @@ class _Rankers:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Ranker] = OrderedDict()
 
-    def of(self, work: Work, version: Version) -> Ranker:
-        """The ranker of a version; versions never change."""
+    def of(self, work: Work, version: Version) -> Ranker | None:
+        """The ranker of a version, which never changes; None where an older Dossier wrote it, and then the log says so.
+
+        Documents are extracted by their anchors then, and wait for a person, until a new version is learned.
+        """
         if version.id not in self._kept:
-            self._kept[version.id] = unpacked(registry.artefact(work.store, version))
+            try:
+                self._kept[version.id] = unpacked(registry.artefact(work.store, version))
+            except Outdated as outdated:
+                _log.warning("version %s is not used: %s. Start a run to learn it anew.", version.id, outdated)
+                return None
         self._kept.move_to_end(version.id)
         while len(self._kept) > settings().rankers_in_memory:
             self._kept.popitem(last=False)

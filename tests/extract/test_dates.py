@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.extract.candidates import candidates_in
+from services.extract.date_order import settled
 from services.extract.dates import date_from, dates_in
+from services.extract.evaluate import reading_from_pages
+from services.extract.layout import sheet_of
 
 _FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre"
 _GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"
@@ -74,3 +78,23 @@ def test_dates_in_running_text(text, value):
 @pytest.mark.parametrize("text", ["31.02.2020", "192.168.1.1", "1.234.567,89", "99/99/2020", "within 30 days", ""])
 def test_what_is_no_day_is_no_date(text):
     assert list(dates_in(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("others", "field_is_month_first", "wanted"),
+    [
+        ("", False, "2025-07-01"),
+        ("", True, "2025-01-07"),
+        ("28/03/2024", True, "2025-07-01"),
+        ("03/28/2024", False, "2025-01-07"),
+    ],
+)
+def test_a_date_is_day_first_unless_the_document_or_the_field_proves_otherwise(others, field_is_month_first, wanted):
+    reading = reading_from_pages(
+        [{"width": 595, "height": 842, "words": [["01/07/2025", 50, 50, 100, 60], [others or "x", 50, 80, 100, 90]]}]
+    )
+    candidates = candidates_in(sheet_of(reading), "date")
+    for chosen in candidates:
+        if chosen.start == 0:
+            read = settled(candidates, chosen, field_is_month_first=field_is_month_first)
+            assert read.value == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.extract import features
-from services.extract.archive import packed, unpacked
+from services.extract.archive import Outdated, packed, unpacked
 from services.extract.calibration import INPUTS, calibration_inputs, fitted
 from services.extract.familiar import Familiar, learned_familiar
 from services.extract.fitting import Labelled, fit
@@ -114,6 +115,18 @@ def test_a_ranker_with_a_changed_byte_is_refused(ranker):
         unpacked(target.getvalue())
     with pytest.raises(ValueError, match="are not a ranker"):
         unpacked(b"no zip at all")
+
+
+@pytest.mark.parametrize("change", [{"format": "dossier-ranker/1"}, {"columns": "others"}])
+def test_a_ranker_that_an_older_version_wrote_is_outdated_not_broken(ranker, change):
+    source = zipfile.ZipFile(io.BytesIO(packed(ranker)))
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            content = source.read(name)
+            archive.writestr(name, json.dumps(json.loads(content) | change) if name == "manifest.json" else content)
+    with pytest.raises(Outdated, match="other columns"):
+        unpacked(target.getvalue())
 
 
 def test_every_column_of_the_second_stage_has_a_name(ranker, fields, make_invoice):
