@@ -41,6 +41,9 @@ bench: $(VENV)/.dev ## Time every service against a named reference in the same 
 accuracy: $(VENV)/.dev ## Measure on the public data sets (DOSSIER_PUBLIC_DATA), minutes each
 	@scripts/accuracy
 
+loop: $(VENV)/.dev ## Make a small language model, tune, merge, judge, roll out under load, measure: under half an hour
+	@$(DOSSIER) train loop --out "$${TMPDIR:-/tmp}/dossier-loop"
+
 soak: $(VENV)/.dev ## 300 kills over 2,000 documents; build one image and ask for its health
 	@scripts/system-packages test
 	@$(BIN)/python -m pytest -m soak tests -s --timeout 3600
@@ -66,4 +69,4 @@ $(VENV)/.dev: $(VENV)/.up
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-.PHONY: help up down doctor test lint bench accuracy soak clean
+.PHONY: help up down doctor test lint bench accuracy loop soak clean

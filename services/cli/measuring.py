@@ -34,6 +34,8 @@ BENCHES = {
     "classify": "services.classify.bench",
     "extract": "services.extract.bench",
     "retrieve": "services.chat.bench",
+    "train": "services.train.bench",
+    "generate": "services.generate.bench",
 }
 
 
