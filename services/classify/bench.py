@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.classify.learning import Example, learn
-from services.classify.model import ENCODER_TOKENS
+from services.classify.seeing import Seen, seen
 from services.classify.settings import encoder
+from services.classify.storing import saved
 from services.classify.taxonomy import Taxonomy, from_paths
 from services.classify.tree import Path
 from shared import settings
@@ -40,24 +40,24 @@ def _measured(embedder: Any) -> dict[str, float]:
     asked = [_letter(max(_LABELS) + number).text for number in range(_ANSWERS)]
     reference_s = _product_s()
     figures = {"reference_product_s": reference_s}
-    vectors, embedding_s = _timed(lambda: embedder.encode([one.text for one in examples], max_tokens=ENCODER_TOKENS))
+    looked, embedding_s = _timed(lambda: seen([one.text for one in examples], embedder))
     figures["encoder_texts_per_s"] = len(examples) / embedding_s
     for count in _LABELS:
-        figures |= _learned(taxonomy, examples[:count], vectors[:count], embedder, reference_s)
-    model = learn(taxonomy, examples, embedder, vectors).model
+        figures |= _learned(taxonomy, examples[:count], looked.part(slice(count)), embedder, reference_s)
+    model = learn(taxonomy, examples, embedder, looked).model
     _, whole_s = _timed(lambda: model.predict(asked, embedder))
-    _, encoder_s = _timed(lambda: embedder.encode(asked, max_tokens=ENCODER_TOKENS))
+    _, encoder_s = _timed(lambda: seen(asked, embedder))
     return figures | {
         "answers_per_s": _ANSWERS / whole_s,
         "answer_over_encoder_ratio": whole_s / encoder_s,
-        "model_mb": len(model.save()) / 1e6,
+        "model_mb": len(saved(model)) / 1e6,
     }
 
 
 def _learned(
-    taxonomy: Taxonomy, examples: list[Example], vectors: NDArray[np.float32], embedder: Any, reference_s: float
+    taxonomy: Taxonomy, examples: list[Example], looked: Seen, embedder: Any, reference_s: float
 ) -> dict[str, float]:
-    _, seconds = _timed(lambda: learn(taxonomy, examples, embedder, vectors))
+    _, seconds = _timed(lambda: learn(taxonomy, examples, embedder, looked))
     return {f"learn_{len(examples)}_labels_s": seconds, f"learn_{len(examples)}_labels_ratio": seconds / reference_s}
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from services.classify.learning import Example, learn
-from services.classify.model import Embedder, Prediction
+from services.classify.model import Prediction
+from services.classify.seeing import Embedder
 from services.classify.taxonomy import Taxonomy, from_paths
 from shared.documents import Reading
 from shared.errors import Refused

@@ -7,6 +7,8 @@ learned is only the vocabulary and its weights; they are kept as plain arrays.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +19,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 Floats = NDArray[np.float32]
+#: Column of a term -> the places where it occurs, each one or two words.
+Occurrences = dict[int, list[tuple[int, ...]]]
 
 #: Characters of a text that count: about four pages. What comes later is rarely what names a document.
 MOST_CHARACTERS = 12_000
@@ -43,15 +47,47 @@ class Lexicon:
         words, letters = self._views
         return words.transform(cut), letters.transform(cut)
 
+    def occurrences(self, words: list[str]) -> tuple[Occurrences, Occurrences]:
+        """Where each known term occurs among these words of one text, for each view: column -> places, in words.
+
+        A term may span two words; places are tuples of indices into `words`.
+        """
+        found: tuple[Occurrences, Occurrences] = (defaultdict(list), defaultdict(list))
+        tokens: list[tuple[str, int]] = []
+        analyse, prepare, cut = _letter_view().build_analyzer(), *_preparation()
+        letters, terms = self._columns
+        for place, word in enumerate(words):
+            tokens += [(token, place) for token in cut(prepare(word))]
+            for run in analyse(word):
+                if run in letters:
+                    found[1][letters[run]].append((place,))
+        for number, (token, place) in enumerate(tokens):
+            if token in terms:
+                found[0][terms[token]].append((place,))
+            follower = tokens[number + 1] if number + 1 < len(tokens) else None
+            if follower and (pair := f"{token} {follower[0]}") in terms:
+                found[0][terms[pair]].append((place, follower[1]))
+        return found
+
+    @cached_property
+    def _columns(self) -> tuple[dict[str, int], dict[str, int]]:
+        letters, words = self.letters.terms, self.words.terms
+        return {term: column for column, term in enumerate(letters)}, {term: place for place, term in enumerate(words)}
+
     @cached_property
     def _views(self) -> tuple[Any, Any]:
         return _known(_word_view(), self.words), _known(_letter_view(), self.letters)
 
 
-def lexicon_from(texts: list[str]) -> Lexicon:
-    """The lexicon of at least one text; a letter run must occur in two of them to count."""
+def learned_from(texts: list[str]) -> tuple[Lexicon, Any, Any]:
+    """The lexicon of at least one text, and the rows of these texts; a letter run must occur in two of them to count.
+
+    One pass: cutting long texts into letter runs is most of the time that learning takes.
+    """
     cut = [text[:MOST_CHARACTERS] for text in texts]
-    return Lexicon(_learned(_word_view(), cut), _learned(_letter_view(), cut))
+    words, word_rows = _learned(_word_view(), cut)
+    letters, letter_rows = _learned(_letter_view(), cut)
+    return Lexicon(words, letters), word_rows, letter_rows
 
 
 def similarities(rows: Any, others: Any) -> Floats:
@@ -78,6 +114,12 @@ def gram(rows: Any) -> Floats:
     return total
 
 
+def _preparation() -> tuple[Callable[[str], str], Callable[[str], list[str]]]:
+    """What the word view does to a text before it looks for pairs: prepare it, cut it."""
+    view = _word_view()
+    return view.build_preprocessor(), view.build_tokenizer()
+
+
 def _word_view() -> TfidfVectorizer:
     return TfidfVectorizer(
         ngram_range=(1, 2),
@@ -94,15 +136,15 @@ def _letter_view() -> TfidfVectorizer:
     )
 
 
-def _learned(view: TfidfVectorizer, texts: list[str]) -> Vocabulary:
+def _learned(view: TfidfVectorizer, texts: list[str]) -> tuple[Vocabulary, Any]:
     if view.analyzer == "char_wb" and len(texts) > 1:
         view.set_params(min_df=2)
     try:
-        view.fit(texts)
+        rows = view.fit_transform(texts)
     except ValueError:  # not one term in all the texts
-        return Vocabulary([], np.zeros(0, np.float32))
+        return Vocabulary([], np.zeros(0, np.float32)), _Blank().transform(texts)
     terms = [str(term) for term in view.get_feature_names_out()]
-    return Vocabulary(terms, view.idf_.astype(np.float32))
+    return Vocabulary(terms, view.idf_.astype(np.float32)), rows
 
 
 def _known(view: TfidfVectorizer, vocabulary: Vocabulary) -> Any:

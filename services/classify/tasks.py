@@ -12,8 +12,10 @@ from typing import Any
 from services.classify import tables
 from services.classify.comparison import compared, scored
 from services.classify.learning import Example, learn
-from services.classify.model import ENCODER_TOKENS, Model, load
+from services.classify.model import Model
+from services.classify.seeing import seen
 from services.classify.settings import encoder, settings
+from services.classify.storing import loaded, saved
 from services.classify.taxonomy import Taxonomy
 from shared import facts, registry
 from shared.encoder import Encoder
@@ -72,7 +74,7 @@ def fit_classifier(job: FitClassifier, work: Work) -> list[Job]:
         "taxonomy_version": version,
         "encoder": embedder.name,
     }
-    artefact = learned.model.save()
+    artefact = saved(learned.model)
     made = registry.register(work.write, work.store, work.workspace, "classifier", artefact, lineage, metrics, job.run)
     return [Settle(run=job.run, version=made.id)]
 
@@ -82,9 +84,9 @@ def _model_in_use(work: Work, taxonomy: Taxonomy, embedder: Encoder) -> tuple[st
     promoted = registry.promoted(work.read, work.workspace, "classifier")
     leaves = taxonomy.leaves()
     if promoted is not None:
-        learned = _MODELS.of(promoted.digest, lambda: load(registry.artefact(work.store, promoted)))
+        learned = _MODELS.of(promoted.digest, lambda: loaded(registry.artefact(work.store, promoted)))
         if set(learned.tree.leaves) & set(leaves):
-            return promoted.id, learned.limited_to(leaves)
+            return promoted.id, learned.today(leaves, lambda path: path)
     digest = hashlib.sha256(f"{embedder.name}\n{taxonomy.model_dump_json()}".encode()).hexdigest()
     return f"cold@{digest[:12]}", _MODELS.of(digest, lambda: learn(taxonomy, [], embedder).model)
 
@@ -100,7 +102,7 @@ def _example(work: Work, line: dict[str, Any]) -> Example | None:
         reading = facts.reading(work.read, work.store, line["document"])
     except NotFound:
         return None
-    return Example(reading.text, (tuple(line["path"]),))
+    return Example(reading.text, (tuple(line["path"]),), language=reading.language)
 
 
 def _held_out_metrics(
@@ -114,15 +116,15 @@ def _held_out_metrics(
     documents = [line["document"] for line, _ in held_out]
     truths = [example.accepted[0] for _, example in held_out]
     texts = [example.text for _, example in held_out]
-    vectors = embedder.encode(texts, max_tokens=ENCODER_TOKENS)  # once, for both models
-    ours = candidate.predict(texts, embedder, vectors)
+    looked = seen(texts, embedder)  # once, for both models
+    ours = candidate.predict(texts, embedder, looked)
     in_use = registry.promoted(work.read, work.workspace, "classifier")
     if in_use is None:
         return scored(compared(documents, truths, ours, None))
     _, other = _model_in_use(work, taxonomy, embedder)
     if other.encoder != embedder.name:  # it cannot be asked any more: a person must choose
         return scored(compared(documents, truths, ours, None))
-    pairs = compared(documents, truths, ours, other.predict(texts, embedder, vectors))
+    pairs = compared(documents, truths, ours, other.predict(texts, embedder, looked))
     content = "".join(json.dumps(pair, ensure_ascii=False, sort_keys=True) + "\n" for pair in pairs).encode()
     key = work.store.put(work.workspace, "comparisons", content).key
     return scored(pairs) | {"compared_with": in_use.id, "comparison_key": key}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from services.classify.kernel import fitted, lexical_part, mixed, near_part
-from services.classify.lexical import gram, lexicon_from, similarities
+from services.classify.lexical import gram, learned_from, similarities
 
 
 @settings(max_examples=25, deadline=None)
@@ -43,10 +43,10 @@ def test_a_kernel_that_is_none_is_an_error() -> None:
 
 
 def test_equal_texts_are_alike_and_the_parts_add_up() -> None:
-    one = np.ones((1, 1), np.float32)
-    assert mixed(lexical_part(one, one), near_part(one), 0.3) == pytest.approx(1)
-    assert mixed(lexical_part(one * 0, one * 0), near_part(-one), 0.3) < 0.02
-    assert mixed(lexical_part(one, one * 0), near_part(-one), 1.0) == pytest.approx(0.5)
+    one, third, all_of_it = np.ones((1, 1), np.float32), np.full(1, 0.3, np.float32), np.ones(1, np.float32)
+    assert mixed(lexical_part(one, one), near_part(one), third, third) == pytest.approx(1)
+    assert mixed(lexical_part(one * 0, one * 0), near_part(-one), third, third) < 0.02
+    assert mixed(lexical_part(one, one * 0), near_part(-one), all_of_it, all_of_it) == pytest.approx(0.5)
 
 
 def test_frequent_terms_in_dense_blocks_give_the_plain_product() -> None:
@@ -57,6 +57,8 @@ def test_frequent_terms_in_dense_blocks_give_the_plain_product() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_any_texts_make_a_lexicon_and_rows_of_length_one_or_zero(texts: list[str]) -> None:
-    for rows in lexicon_from(texts).rows(texts):
+    lexicon, words, letters = learned_from(texts)
+    for rows, learned in zip(lexicon.rows(texts), (words, letters), strict=True):
+        assert abs(rows - learned).max() < 1e-6
         lengths = np.sqrt(rows.multiply(rows).sum(axis=1))
         assert np.all(np.isclose(lengths, 1, atol=1e-4) | (lengths == 0))

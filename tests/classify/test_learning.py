@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.classify.learning import Example, learn
-from services.classify.model import load
+from services.classify.storing import loaded, saved
 from services.classify.taxonomy import Taxonomy, from_paths
 from shared.encoder import Encoder
 from shared.errors import Refused, Unavailable
@@ -63,25 +63,26 @@ def test_a_stored_model_gives_the_same_answers(tree: Taxonomy, encoder: Encoder,
     written = letters(24)
     model = learn(tree, written[:100], encoder).model
     texts = [*(one.text for one in written[100:]), "", "\n", "\ud800 broken"]
-    stored = model.save()
-    assert load(stored).predict(texts, encoder) == model.predict(texts, encoder)
-    assert load(stored).save() == stored
+    stored = saved(model)
+    assert loaded(stored).predict(texts, encoder) == model.predict(texts, encoder)
+    assert saved(loaded(stored)) == stored
 
 
 def test_the_same_labels_give_the_same_model(tree: Taxonomy, encoder: Encoder, letters: Letters) -> None:
-    assert learn(tree, letters(4), encoder).model.save() == learn(tree, letters(4), encoder).model.save()
+    assert saved(learn(tree, letters(4), encoder).model) == saved(learn(tree, letters(4), encoder).model)
 
 
 @pytest.mark.parametrize("broken", [b"", b"not a model", b"\x10\x00\x00\x00\x00\x00\x00\x00{}              "])
 def test_other_bytes_are_no_model(broken: bytes) -> None:
     with pytest.raises(Unavailable, match="cannot be read"):
-        load(broken)
+        loaded(broken)
 
 
 def test_a_model_of_another_encoder_is_not_asked(tree: Taxonomy, encoder: Encoder) -> None:
     class Renamed:
         name = "other@123"
-        encode = encoder.encode
+        encode_deep_and_middle = encoder.encode_deep_and_middle
+        understood = encoder.understood
 
     model = learn(tree, [], encoder).model
     with pytest.raises(Unavailable, match="other@123"):
