@@ -51,7 +51,9 @@ def examples_from(records: Sequence[dict[str, Any]], tokenizer: Any, max_length:
 
     Raises Refused where a record has no label token left: its loss would read 0.0 and teach nothing, unnoticed.
     """
-    examples = [_example(record, number, tokenizer, max_length) for number, record in enumerate(records, start=1)]
+    examples = [
+        Example(example.ids[:max_length], example.labels[:max_length]) for example in tokenized(records, tokenizer)
+    ]
     mute = [number for number, example in enumerate(examples, start=1) if set(example.labels[1:]) <= {NO_LABEL}]
     if mute:
         raise Refused(
@@ -61,6 +63,11 @@ def examples_from(records: Sequence[dict[str, Any]], tokenizer: Any, max_length:
             code="no_label_tokens",
         )
     return examples
+
+
+def tokenized(records: Sequence[dict[str, Any]], tokenizer: Any) -> list[Example]:
+    """Every record in tokens, whole. Raises Refused where a record has no messages, or the template rewrites itself."""
+    return [_example(record, number, tokenizer) for number, record in enumerate(records, start=1)]
 
 
 def packs_from(examples: Sequence[Example], length: int, seed: int) -> list[Pack]:
@@ -93,7 +100,7 @@ def pack_of(examples: Sequence[Example]) -> Pack:
     )
 
 
-def _example(record: dict[str, Any], number: int, tokenizer: Any, max_length: int) -> Example:
+def _example(record: dict[str, Any], number: int, tokenizer: Any) -> Example:
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refused(f"Record {number} has no messages.", action='Write {"messages": [{"role", "content"}, …]}.')
@@ -114,4 +121,4 @@ def _example(record: dict[str, Any], number: int, tokenizer: Any, max_length: in
             ids += new
             labels += new if speaks else [NO_LABEL] * len(new)
             text = longer
-    return Example(ids[:max_length], labels[:max_length])
+    return Example(ids, labels)

@@ -168,7 +168,7 @@ def _register(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -
 
 def _comparison(desk: Desk, run: Row[Any], place: Path, model: Path, in_use: Version) -> dict[str, Any]:
     """What the gate will judge: both models' answers on the held-out documents; nothing where there are none."""
-    from services.train.comparing import pairs_of
+    from services.train.answering import pairs_of
 
     records = [json.loads(line) for line in (place / HELD_OUT).read_text().splitlines()]
     if not records:
