@@ -14,6 +14,7 @@ from services.extract.candidates import Candidate
 from services.extract.cold import cold_choices
 from services.extract.consistency import MOST_TRIED, Flag, Option, broken, reconciled
 from services.extract.embedded import Stated, stated_in
+from services.extract.generated import Corrected, Generated, generated_in
 from services.extract.line_items import Row, gaps_in, line_items_in
 from services.extract.ranker import Ranked, Ranker
 from services.extract.schema import Constraint, FieldSpec, Schema
@@ -21,6 +22,7 @@ from services.extract.searched import Searched
 from services.extract.spelling import Spelling
 from services.extract.values import comparable
 from shared.documents import Evidence, Reading, evidence_for
+from shared.generation import Generator
 
 #: What made a value where no version of the registry did.
 EMBEDDED_MODEL, ANCHORS_MODEL = "embedded-1", "anchors-1"
@@ -33,8 +35,8 @@ class Value:
     `position` counts the values of the field from 0. `value` is the normal form (`values.py`), `text` what is
     printed, or stated in the file. `confidence` is the calibrated probability that the value is right, None where
     that was not measured. `evidence` is None where the value is not printed: it can never be accepted unseen. A
-    value printed in several columns is tied to its first line. `engine` is "embedded" or "candidates", `model` the
-    version that chose.
+    value printed in several columns is tied to its first line. `engine` is "embedded", "candidates" or "generated",
+    `model` the version that chose.
     """
 
     name: str
@@ -50,11 +52,16 @@ class Value:
 
 @dataclass(frozen=True)
 class Extraction:
-    """All that was found in one document: values, rows of its table, and flags about both."""
+    """All that was found in one document: values, rows of its table, and flags about both.
+
+    `generated` is all that the generated engine said, by field, for learning how far its agreement is to be trusted;
+    None where it was not asked.
+    """
 
     values: list[Value]
     rows: list[Row]
     flags: list[Flag]
+    generated: dict[str, list[str]] | None = None
 
 
 def extraction_of(
@@ -64,15 +71,22 @@ def extraction_of(
     ranker: Ranker | None,
     ranker_model: str = "",
     known: Mapping[str, frozenset[str]] | None = None,
+    generator: Generator | None = None,
+    corrected: Sequence[Corrected] = (),
 ) -> Extraction:
     """Everything that `schema` asks for in `reading`.
 
     `known`: casefolded values of other documents by field, for constraints of that kind; None leaves them unjudged.
+    `generator` None leaves the generated engine out; `corrected` are documents to show it as examples. Raises
+    Unavailable where the generation server cannot answer.
     """
     searched = Searched.of(reading)
-    values = _values(searched, reading, document, schema.fields, ranker, ranker_model)
-    flags = _not_printed(values)
+    said = generated_in(searched, schema.fields, generator, corrected) if generator is not None else {}
+    values = _values(searched, reading, document, schema.fields, ranker, ranker_model, said)
     chooser = _Chooser(reading, document, searched)
+    if generator is not None:
+        values = chooser.with_generated(values, schema.fields, said, generator.model)
+    flags = _not_printed(values)
     for rule in schema.constraints:
         values = _reconciled(values, rule, schema, chooser, ranker, ranker_model)
         single = {value.name: value.value for value in values if value.position == 0}
@@ -81,7 +95,10 @@ def extraction_of(
     rows = line_items_in(searched.surroundings.sheet, schema.line_items) if schema.line_items else []
     gaps = gaps_in(rows, schema.line_items, _totals(values)) if rows else []
     flags += [Flag(gap.code, gap.message, ()) for gap in gaps]
-    return Extraction(_unsure(values, {name for flag in flags for name in flag.fields}), rows, flags)
+    heard = {name: [one.value for one in listed] for name, listed in said.items()}
+    return Extraction(
+        _unsure(values, {name for flag in flags for name in flag.fields}), rows, flags, heard if generator else None
+    )
 
 
 def values_in(
@@ -91,7 +108,7 @@ def values_in(
 
     `ranker` None means that nothing was learned yet. `ranker_model` is the version's id.
     """
-    return _values(Searched.of(reading), reading, document, fields, ranker, ranker_model)
+    return _values(Searched.of(reading), reading, document, fields, ranker, ranker_model, {})
 
 
 def _values(
@@ -101,6 +118,7 @@ def _values(
     fields: Sequence[FieldSpec],
     ranker: Ranker | None,
     ranker_model: str,
+    said: Mapping[str, Sequence[Generated]],
 ) -> list[Value]:
     chooser = _Chooser(reading, document, searched)
     cold = [field for field in fields if ranker is None or not ranker.knows(field)]
@@ -108,7 +126,8 @@ def _values(
     values: list[Value] = []
     for field in fields:
         stated = stated_in(searched, reading.embedded, field)
-        ranked = ranker.rank(searched, field) if ranker is not None and ranker.knows(field) else []
+        heard = frozenset(comparable(one.value, field.type) for one in said[field.name]) if field.name in said else None
+        ranked = ranker.rank(searched, field, heard) if ranker is not None and ranker.knows(field) else []
         if stated:
             values += [chooser.stated(field, place, one, ranked) for place, one in enumerate(stated)]
         elif ranked:
@@ -119,11 +138,16 @@ def _values(
 
 
 def _not_printed(values: Sequence[Value]) -> list[Flag]:
-    """The file's own statements that its pages do not show."""
+    """What the file or the model states and no page shows."""
+    who = {"embedded": "The file", "generated": "The model"}
     return [
-        Flag("not_printed", f"The file states {value.name} {value.value!r}, which no page prints.", (value.name,))
+        Flag(
+            "not_printed",
+            f"{who[value.engine]} states {value.name} {value.value!r}, which no page prints.",
+            (value.name,),
+        )
         for value in values
-        if value.engine == "embedded" and value.evidence is None
+        if value.engine in who and value.evidence is None
     ]
 
 
@@ -206,6 +230,28 @@ class _Chooser:
         # Nobody has said yet how lines are to be joined: commas between the lines of an address, blanks elsewhere.
         value = Spelling(comma_between_lines=field.type == "address")(candidate.value)
         return self._of_candidate(field, position, candidate, value, None, ANCHORS_MODEL)
+
+    def with_generated(
+        self, values: list[Value], fields: Sequence[FieldSpec], said: Mapping[str, Sequence[Generated]], model: str
+    ) -> list[Value]:
+        """`values`, and what the generated engine said where neither the file nor the ranker says anything.
+
+        A grounded answer outranks the anchors, which never learned anything either.
+        """
+        merged: list[Value] = []
+        for field in fields:
+            mine = [value for value in values if value.name == field.name]
+            heard = said.get(field.name, ())
+            guessed = all(value.model == ANCHORS_MODEL for value in mine)
+            if heard and guessed and (not mine or heard[0].place is not None):
+                mine = [self._generated(field, place, one, model) for place, one in enumerate(heard)]
+            merged += mine
+        return merged
+
+    def _generated(self, field: FieldSpec, position: int, said: Generated, model: str) -> Value:
+        printed = said.value if said.place is None else self.reading.text[slice(*said.place)]
+        evidence = self._evidence(said.place)
+        return Value(field.name, field.type, position, said.value, printed, None, evidence, "generated", model)
 
     def _of_candidate(
         self,

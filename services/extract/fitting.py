@@ -25,6 +25,7 @@ from services.extract.matching import Targets, targets_for
 from services.extract.ranker import SHORTLIST, FieldModel, Ranker, model_key, row_names, second_stage_rows
 from services.extract.schema import FieldSpec
 from services.extract.searched import Pool, Searched
+from services.extract.values import comparable
 
 #: A field is learned once its value was typed for this many documents.
 LEAST_DOCUMENTS = 3
@@ -56,10 +57,17 @@ class Labelled:
     """A document and what people said about it.
 
     `typed`: values by field name, [] where the document has none; a name that is not there was not looked at.
+    `generated`: what the generated engine said, by field name; a name that is not there was not asked.
     """
 
     searched: Searched
     typed: dict[str, list[str]]
+    generated: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    def said(self, field: FieldSpec) -> frozenset[str] | None:
+        """The generated values of `field` in comparable form, None where it was not asked."""
+        said = self.generated.get(field.name)
+        return None if said is None else frozenset(comparable(value, field.type) for value in said)
 
 
 @dataclass
@@ -200,6 +208,7 @@ def _second_stage(task: _Task, tasks: Sequence[_Task], documents: Sequence[Label
                 targets=task.targets[place],
                 places=places[place],
                 scores=scored[place],
+                generated=documents[number].said(task.field),
             )
             for place, number in enumerate(task.documents)
         ],

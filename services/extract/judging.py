@@ -15,7 +15,7 @@ from services.extract.calibration import INPUTS, Calibration, calibration_inputs
 from services.extract.candidates import Candidate
 from services.extract.familiar import learned_familiar
 from services.extract.matching import FREE_TYPES, Targets
-from services.extract.ranker import Measured, Writing, distinct
+from services.extract.ranker import Measured, Writing, agreement, distinct
 from services.extract.schema import FieldSpec
 from services.extract.spelling import learned_spelling, learned_usual
 from services.extract.values import comparable
@@ -32,13 +32,17 @@ _LONGEST_NAME_WORDS = 20
 
 @dataclass(frozen=True)
 class Judged:
-    """One document: `scores` are the second stage's, out of fold, of the candidates at `places`."""
+    """One document: `scores` are the second stage's, out of fold, of the candidates at `places`.
+
+    `generated` is what the generated engine said of the field, comparable; None where it was not asked.
+    """
 
     candidates: Sequence[Candidate]
     typed: Sequence[str]
     targets: Targets
     places: NDArray[np.int64]
     scores: NDArray[np.float64]
+    generated: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,11 @@ def judge(field: FieldSpec, documents: Sequence[Judged]) -> Judgement:
     kept = [distinct(one.candidates, one.places, one.scores, apart=field.takes_many) for one in documents]
     writing = _learned_writing(field, documents, kept)
     most = _MOST_JUDGED if field.takes_many else 1
-    inputs, right, exact = [np.zeros((0, INPUTS))], [], []
+    inputs, right, exact, agreed = [np.zeros((0, INPUTS))], [], [], []
     for one, values in zip(documents, kept, strict=True):
         wanted = {comparable(value, field.type) for value in one.typed}
         inputs.append(calibration_inputs([score for _, score in values])[:most])
+        agreed += [agreement(one.candidates[place].value, one.generated, field) for place, _ in values[:most]]
         right += [int(one.targets.right[place]) for place, _ in values[:most]]
         exact += [
             int(comparable(writing(one.candidates[place], field.type), field.type) in wanted)
@@ -76,7 +81,8 @@ def judge(field: FieldSpec, documents: Sequence[Judged]) -> Judgement:
     measured = Measured(len(documents), values_typed, found, int(given.sum()), int(was_exact[given].sum()))
     # Trust is for values that are given: the many that are far from it would bend its curve.
     near = chances >= _NEAR_SHARE * threshold
-    trust = fitted(rows[near], was_exact[near]) if near.any() else fitted(rows, was_exact)
+    trusted = np.column_stack([rows, np.array(agreed, dtype=float)])
+    trust = fitted(trusted[near], was_exact[near]) if near.any() else fitted(trusted, was_exact)
     return Judgement(choose, trust, threshold, writing, measured)
 
 

@@ -24,6 +24,7 @@ from services.extract.matching import FREE_TYPES
 from services.extract.schema import FieldSpec
 from services.extract.searched import Pool, Searched
 from services.extract.spelling import Spelling
+from services.extract.values import comparable
 
 #: How many candidates the second stage looks at.
 SHORTLIST = 40
@@ -78,7 +79,8 @@ class FieldModel:
     """What was learned for one field, as it was described then.
 
     `rivals` are the fields whose scores the second stage also sees. `choose` and `threshold` decide whether a value
-    is given at all, `trust` is the confidence it is given with. `month_first`: labels proved dates of that order.
+    is given at all, `trust` (with `agreement` as its last input) is the confidence it is given with. `month_first`:
+    its labels proved dates of that order.
     """
 
     field: FieldSpec
@@ -113,23 +115,27 @@ class Ranker:
         """Whether there is a model for this field."""
         return model_key(field) in self.models
 
-    def rank(self, searched: Searched, field: FieldSpec) -> list[Ranked]:
+    def rank(self, searched: Searched, field: FieldSpec, generated: frozenset[str] | None = None) -> list[Ranked]:
         """The values of `field` in a document, best first; [] where the model says that there is none.
 
-        Raises KeyError where the ranker does not know the field.
+        `generated` is what the generated engine said, in comparable form; None where it was not asked. Raises
+        KeyError where the ranker does not know the field.
         """
         model = self.models[model_key(field)]
         most = MOST_VALUES if field.takes_many else 1
-        return [one.ranked for one in self._judged(searched, field, most) if one.chance >= model.threshold]
+        judged = self._judged(searched, field, most, generated)
+        return [one.ranked for one in judged if one.chance >= model.threshold]
 
     def options(self, searched: Searched, field: FieldSpec, most: int) -> list[Ranked]:
         """The `most` best values of `field`, whether good enough to be given or not, best first.
 
         Raises KeyError where the ranker does not know the field.
         """
-        return [one.ranked for one in self._judged(searched, field, most)]
+        return [one.ranked for one in self._judged(searched, field, most, None)]
 
-    def _judged(self, searched: Searched, field: FieldSpec, most: int) -> list[_Judged]:
+    def _judged(
+        self, searched: Searched, field: FieldSpec, most: int, generated: frozenset[str] | None
+    ) -> list[_Judged]:
         """The `most` best distinct values with the chance that they are to be given."""
         model = self.models[model_key(field)]
         pool = searched.pool(model.pools)
@@ -144,7 +150,7 @@ class Ranker:
         kept = distinct(pool.candidates, places, final, apart=field.takes_many)
         inputs = calibration_inputs([score for _, score in kept])
         return [
-            _judged_candidate(pool, pool.candidates[place], row, field, model)
+            _judged_candidate(pool, pool.candidates[place], row, field, model, generated)
             for (place, _), row in zip(kept[:most], inputs, strict=False)
         ]
 
@@ -158,10 +164,23 @@ class _Judged:
 
 
 def _judged_candidate(
-    pool: Pool, candidate: Candidate, row: NDArray[np.float64], field: FieldSpec, model: FieldModel
+    pool: Pool,
+    candidate: Candidate,
+    row: NDArray[np.float64],
+    field: FieldSpec,
+    model: FieldModel,
+    generated: frozenset[str] | None,
 ) -> _Judged:
     read = settled(pool.candidates, candidate, field_is_month_first=model.month_first)
-    return _Judged(Ranked(read, model.writing(read, field.type), model.trust(row)), model.choose(row))
+    trusted = model.trust([*row, agreement(read.value, generated, field)])
+    return _Judged(Ranked(read, model.writing(read, field.type), trusted), model.choose(row))
+
+
+def agreement(value: str, generated: frozenset[str] | None, field: FieldSpec) -> float:
+    """1 where the generated engine said the same, -1 where it said something else or nothing, 0 where not asked."""
+    if generated is None:
+        return 0.0
+    return 1.0 if comparable(value, field.type) in generated else -1.0
 
 
 def _first_stage(pool: Pool, model: FieldModel) -> NDArray[np.float32]:

@@ -15,6 +15,8 @@ class ExtractSettings(BaseSettings):
 
     #: Rankers kept in memory by one worker: one per workspace it serves.
     rankers_in_memory: int = Field(default=4, ge=1)
+    #: Ask the generation server, where one is configured, for every field of every document as well.
+    generate: bool = False
 
 
 @cache

@@ -76,6 +76,7 @@ def keep_values(
             "missing": dict(missing),
             "line_items": [asdict(row) for row in found.rows],
             "flags": [asdict(flag) for flag in found.flags],
+            "generated": found.generated,
         },
     )
     rows = [
@@ -107,6 +108,23 @@ def rows_and_flags_of(connection: Connection, document: str) -> tuple[list[dict[
     """The line items and the flags of a document, as `keep_values` wrote them; both empty where not extracted."""
     row = connection.execute(_FOUND, {"document": document}).first()
     return ([], []) if row is None else (row.line_items, row.flags)
+
+
+def generated_of(connection: Connection, document: str) -> dict[str, list[str]]:
+    """What the generated engine said of a document, by field; empty where it was not asked."""
+    return connection.execute(_GENERATED, {"document": document}).scalar() or {}
+
+
+def corrected_like(
+    connection: Connection, workspace: str, document: str, path: Sequence[str], most: int
+) -> dict[str, dict[str, list[str]]]:
+    """What people typed in other documents of this class, by document and field; of the `most` last corrected."""
+    found: dict[str, dict[str, list[str]]] = {}
+    asked = {"workspace": workspace, "document": document, "path": list(path), "most": most}
+    for row in connection.execute(_CORRECTED, asked):
+        said = row.value if isinstance(row.value, list) else [] if row.value is None else [row.value]
+        found.setdefault(row.document_id, {})[row.name] = [str(value) for value in said]
+    return found
 
 
 def known_values(
@@ -177,9 +195,22 @@ _BELOW = text(
 )
 _FORGET = text("DELETE FROM extract.extractions WHERE document_id = :document")
 _EXTRACTION = text(
-    "INSERT INTO extract.extractions (document_id, workspace_id, schema_name, path, missing, line_items, flags)"
-    " VALUES (:document, :workspace, :schema, :path, :missing, :line_items, :flags)"
-).bindparams(*(bindparam(name, type_=JSONB) for name in ("missing", "line_items", "flags")))
+    "INSERT INTO extract.extractions (document_id, workspace_id, schema_name, path, missing, line_items, flags,"
+    " generated) VALUES (:document, :workspace, :schema, :path, :missing, :line_items, :flags, :generated)"
+).bindparams(
+    *(bindparam(name, type_=JSONB) for name in ("missing", "line_items", "flags")),
+    bindparam("generated", type_=JSONB(none_as_null=True)),
+)
+_GENERATED = text("SELECT generated FROM extract.extractions WHERE document_id = :document")
+_CORRECTED = text(
+    # Blind audit labels measure; nothing is shown to a model from them.
+    "SELECT document_id, labels.name, labels.value FROM review.published_labels AS labels"
+    " JOIN extract.extractions USING (document_id) WHERE labels.workspace_id = :workspace AND task = 'field'"
+    " AND NOT audit AND extractions.path = CAST(:path AS text[])"
+    " AND document_id <> :document AND document_id IN (SELECT document_id FROM review.published_labels"
+    " WHERE workspace_id = :workspace AND task = 'field' AND NOT audit GROUP BY document_id"
+    " ORDER BY max(created_at) DESC LIMIT :most)"
+)
 _FOUND = text("SELECT line_items, flags FROM extract.extractions WHERE document_id = :document")
 _KNOWN = text(
     "SELECT DISTINCT name, lower(value #>> '{}') AS value FROM extract.fields"

@@ -12,6 +12,7 @@ from services.extract.archive import Outdated, packed, unpacked
 from services.extract.comparison import compared, scored
 from services.extract.extraction import Extraction, extraction_of
 from services.extract.fitting import Labelled, fit
+from services.extract.generated import Corrected
 from services.extract.ranker import Ranker
 from services.extract.schema import FieldSpec, Schema, resolved
 from services.extract.searched import Searched
@@ -24,6 +25,8 @@ from shared.ledger import Work
 from shared.queues import handles
 from shared.registry import Version
 
+#: The nearest examples are looked for among so many corrected documents.
+_MOST_CORRECTED = 20
 _log = logging.getLogger(__name__)
 
 
@@ -31,6 +34,7 @@ _log = logging.getLogger(__name__)
 def extract(job: Extract, work: Work) -> list[Job]:
     """Fill the fields that the document's class calls for; a person's word on the class outranks the machine's.
 
+    With `DOSSIER_EXTRACT_GENERATE` the generation server is asked as well; the job waits for it where it is down.
     Idempotent: the values replace those before. Labels are not touched; where a person has spoken, readers of the
     values take that person's word.
     """
@@ -45,13 +49,27 @@ def extract(job: Extract, work: Work) -> list[Job]:
         names = [rule.fields[0] for rule in schema.constraints if rule.kind == "known"]
         known = tables.known_values(work.read, work.workspace, job.document, names)
         model = version.id if version and ranker else ""
-        found = extraction_of(reading, job.document, schema, ranker, model, known)
+        generator = work.generator if settings().generate else None
+        corrected = _corrected(work, job.document, path) if generator is not None else []
+        found = extraction_of(reading, job.document, schema, ranker, model, known, generator, corrected)
     name = schema.name if schema is not None else None
     filled = {value.name for value in found.values}
     required = [field for field in schema.fields if field.required] if schema is not None else []
     missing = {field.name: field.type for field in required if field.name not in filled}
     tables.keep_values(work.write, work.workspace, job.document, name, path, found, missing)
     return [Check(document=job.document)]
+
+
+def _corrected(work: Work, document: str, path: tuple[str, ...]) -> list[Corrected]:
+    """The documents of this class that people corrected last, as examples for the generated engine."""
+    typed = tables.corrected_like(work.read, work.workspace, document, path, _MOST_CORRECTED)
+    found = []
+    for other, said in typed.items():
+        try:
+            found.append(Corrected(facts.reading(work.read, work.store, other).text, said))
+        except NotFound:
+            continue  # deleted since
+    return found
 
 
 @handles(FitExtractor, soft_time_limit_s=2_800)
@@ -87,14 +105,21 @@ def fit_extractor(job: FitExtractor, work: Work) -> list[Job]:
 class _LabelledDocument:
     """A labelled document as the run sees it: the fields that its labels are about, and whether it only measures."""
 
-    def __init__(self, document: str, reading: Reading, schemas: list[Schema], path: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        document: str,
+        reading: Reading,
+        schemas: list[Schema],
+        path: tuple[str, ...],
+        generated: dict[str, list[str]],
+    ) -> None:
         self.document = document
         self.reading = reading
         own = resolved(schemas, path)
         known = {field.name: field for schema in schemas for field in schema.fields}
         self._known = known | {field.name: field for field in (own.fields if own is not None else ())}
         self.fields: list[FieldSpec] = []
-        self.labelled = Labelled(Searched.of(reading), {})
+        self.labelled = Labelled(Searched.of(reading), {}, generated)
         self.held_out = False
 
     def add(self, line: dict[str, Any]) -> None:
@@ -120,7 +145,9 @@ def _labelled_documents(work: Work, lines: list[dict[str, Any]]) -> list[_Labell
                 found[document] = None  # deleted since the snapshot was taken
                 continue
             said = facts.class_of(work.read, document)
-            found[document] = _LabelledDocument(document, reading, schemas, said.path if said is not None else ())
+            generated = tables.generated_of(work.read, document)
+            path = said.path if said is not None else ()
+            found[document] = _LabelledDocument(document, reading, schemas, path, generated)
         labelled = found[document]
         if labelled is not None:
             labelled.add(line)
