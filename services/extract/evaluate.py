@@ -157,6 +157,7 @@ def _predicted(field: FieldSpec, values: Sequence[Value]) -> Any:
             "value": value.value,
             "confidence": value.confidence,
             "page": value.evidence.page if value.evidence else None,
+            "boxes": value.evidence.boxes if value.evidence else [],
             "text": value.text,
         }
         for value in values
