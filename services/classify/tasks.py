@@ -119,15 +119,14 @@ def _held_out_metrics(
     looked = seen(texts, embedder)  # once, for both models
     ours = candidate.predict(texts, embedder, looked)
     in_use = registry.promoted(work.read, work.workspace, "classifier")
-    if in_use is None:
-        return scored(compared(documents, truths, ours, None))
     _, other = _model_in_use(work, taxonomy, embedder)
-    if other.encoder != embedder.name:  # it cannot be asked any more: a person must choose
+    if other.encoder != embedder.name or not documents:  # nothing to compare, or nobody who could be asked any more
         return scored(compared(documents, truths, ours, None))
     pairs = compared(documents, truths, ours, other.predict(texts, embedder, looked))
     content = "".join(json.dumps(pair, ensure_ascii=False, sort_keys=True) + "\n" for pair in pairs).encode()
     key = work.store.put(work.workspace, "comparisons", content).key
-    return scored(pairs) | {"compared_with": in_use.id, "comparison_key": key}
+    compared_with = {} if in_use is None else {"compared_with": in_use.id}
+    return scored(pairs) | compared_with | {"comparison_key": key}
 
 
 class _Models:

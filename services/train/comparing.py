@@ -1,78 +1,48 @@
-"""What two language models answer to the same held-out instructions, for the gate.
+"""Two versions side by side for a person: what was mixed up before, and what is mixed up now.
 
-Both answer greedily, one after the other in memory. The class is compared as it stands, fields one by one; an answer
-that is no JSON object has no field. This module judges nothing (`gate.py`).
+The gate (gate.py) decides from the same pairs; this module only counts them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-from transformers import AutoTokenizer
-
 from services.train.gate import Pair
-from services.train.quantization import loaded
 
-#: Longer answers than the truth by so many tokens are wrong anyway.
-SLACK_TOKENS = 8
-
-
-def pairs_of(candidate: Path, promoted: Path, records: Sequence[dict[str, Any]], device: str = "cpu") -> list[Pair]:
-    """Both models' answers to `records` (with `document`) beside the truth, one pair for each class and field."""
-    ours, theirs = (answers_of(folder, records, device) for folder in (candidate, promoted))
-    pairs: list[Pair] = []
-    for record, our, their in zip(records, ours, theirs, strict=True):
-        pairs += _pairs(record, our, their)
-    return pairs
+#: Documents on which the two disagree that are worth listing.
+MOST_CHANGED = 100
 
 
-def answers_of(folder: Path, records: Sequence[dict[str, Any]], device: str = "cpu") -> list[str]:
-    """The greedy answer of the model in `folder` to each record's first turn."""
-    model = loaded(folder, device, torch.float32 if device == "cpu" else torch.bfloat16).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return [_answer(model, tokenizer, record, device) for record in records]
+def side_by_side(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Counts over held-out questions: `before` is the version that was in use, `after` the one that was learned.
 
-
-def _answer(model: Any, tokenizer: Any, record: dict[str, Any], device: str) -> str:
-    asked, truth = record["messages"][0], record["messages"][1]["content"]
-    prompt = tokenizer.apply_chat_template([asked], tokenize=False, add_generation_prompt=True)
-    ids = torch.tensor([tokenizer(prompt, add_special_tokens=False).input_ids], device=device)
-    most = len(tokenizer(truth, add_special_tokens=False).input_ids) + SLACK_TOKENS
-    with torch.inference_mode():
-        made = model.generate(
-            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=most, do_sample=False, use_cache=True
-        )
-    return str(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)).strip()
-
-
-def _pairs(record: dict[str, Any], ours: str, theirs: str) -> Iterator[Pair]:
-    document, truth = record["document"], record["messages"][1]["content"]
-    fields = _fields(truth)
-    if fields is None:
-        yield Pair(document, truth, truth, ours, theirs)
-        return
-    our, their = _fields(ours) or {}, _fields(theirs) or {}
-    for name, value in fields.items():
-        written = (_written(answered, name) for answered in (our, their))
-        yield Pair(document, name, _plain(value), *written)
-
-
-def _fields(answer: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _written(answered: dict[str, Any], name: str) -> str:
-    """A field as it was answered; what was not answered is no null."""
-    return _plain(answered[name]) if name in answered else "(no answer)"
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    `confusion` has a line for each (truth, answer) that either got wrong, with how often each did, the most frequent
+    first; `changed` the documents whose answer is now right or wrong for the first time.
+    """
+    before, after = (
+        Counter((pair.truth, answer) for pair in pairs if (answer := getattr(pair, side)) != pair.truth)
+        for side in ("promoted", "candidate")
+    )
+    mixed = sorted(before | after, key=lambda line: (-max(before[line], after[line]), line))
+    changed = [pair for pair in pairs if (pair.candidate == pair.truth) != (pair.promoted == pair.truth)]
+    return {
+        "questions": len(pairs),
+        "right_before": sum(pair.promoted == pair.truth for pair in pairs),
+        "right_after": sum(pair.candidate == pair.truth for pair in pairs),
+        "confusion": [
+            {"truth": truth, "answer": answer, "before": before[truth, answer], "after": after[truth, answer]}
+            for truth, answer in mixed
+        ],
+        "changed": [
+            {
+                "document": pair.document,
+                "about": pair.about,
+                "truth": pair.truth,
+                "before": pair.promoted,
+                "after": pair.candidate,
+            }
+            for pair in changed[:MOST_CHANGED]
+        ],
+    }

@@ -214,3 +214,13 @@ def test_runs_under_way_are_metrics_for_prometheus(client, labelled, engine):
     text = client.get("/v1/runs/metrics").text
     assert f'dossier_run_loss_nats{{run="{run}",role="generator"}} 2.0\n' in text
     assert "# TYPE dossier_run_model_flops_utilization_ratio gauge" in text
+
+
+def test_a_version_is_shown_beside_the_one_before_it(learned, client, compared, labelled):
+    first = learned(b"one")
+    second = learned(b"two", pairs=compared(losses=3), against=first.id)
+    shown = client.get(f"/v1/registry/classifier/versions/{second.id}/comparison").json()
+    assert (shown["questions"], shown["right_before"], shown["right_after"]) == (10, 10, 7)
+    assert shown["confusion"] == [{"truth": "a", "answer": "b", "before": 0, "after": 3}]
+    assert [line["document"] for line in shown["changed"]] == ["d0", "d1", "d2"]
+    assert client.get(f"/v1/registry/classifier/versions/{first.id}/comparison").status_code == 404

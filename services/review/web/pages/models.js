@@ -3,6 +3,7 @@ import { get, post } from "/web/api.js";
 import { h, show } from "/web/dom.js";
 import { ago, percent, title, when } from "/web/format.js";
 import { icon } from "/web/icons.js";
+import { showComparison } from "/web/pages/comparison.js";
 import { attempt, badge, button, confirmed, dialog, empty, pageHead, say, stateBadge, table } from "/web/widgets.js";
 
 const ROLES = {
@@ -178,6 +179,15 @@ export async function open(root, { signal, me }) {
               h("div", { class: "mono truncate" }, one.id),
               h("div", { class: "figure-note" }, [when(one.created_at), ...metricWords(one.metrics)].join(", ")),
             ),
+            one.metrics.comparison_key &&
+              button(
+                "Compare",
+                () => {
+                  close();
+                  showComparison(role, one.id, mayTrain && one.id !== promoted && (() => promote(role, one.id)));
+                },
+                { small: true, tone: "quiet" },
+              ),
             one.id === promoted
               ? badge("In use", "good")
               : mayTrain &&
@@ -215,6 +225,12 @@ export async function open(root, { signal, me }) {
             h("div", { class: "callout bad" }, icon("alert"), h("div", {}, run.reason.message, " ", run.reason.action)),
           h("p", { class: "mono faint" }, run.id),
           run.metrics?.gate && h("p", {}, run.metrics.gate.why),
+          run.metrics?.comparison_key &&
+            h(
+              "div",
+              { class: "row" },
+              button("Compare with before", () => showComparison(run.role, run.version), { small: true }),
+            ),
           run.snapshot &&
             h(
               "p",
