@@ -1,4 +1,4 @@
-"""Word, Excel and PowerPoint files from before 2007, turned into today's formats by LibreOffice where it is installed.
+"""Word and PowerPoint files from before 2007, turned into today's formats by LibreOffice where it is installed.
 
 LibreOffice runs without macros and in a profile of its own that is thrown away.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 import olefile  # type: ignore[import-untyped]
 
 from services.ingest.limits import corrupt, needs_password
-from services.ingest.sniffing import DOC, PPT, XLS, Kind
+from services.ingest.sniffing import DOC, PPT, Kind
 from shared.errors import Refused
 
-_TARGET = {DOC: "docx", XLS: "xlsx", PPT: "pptx"}
+_TARGET = {DOC: "docx", PPT: "pptx"}
 _TIMEOUT_S = 120
 
 
@@ -28,7 +28,7 @@ def modern(content: bytes, kind: Kind) -> tuple[bytes, str]:
     """
     program = shutil.which("soffice") or shutil.which("libreoffice")
     target = _TARGET[kind]
-    if _encrypted(content, kind):
+    if encrypted(content, kind):
         raise needs_password(kind.label)
     if program is None:
         raise Refused(
@@ -54,8 +54,8 @@ def modern(content: bytes, kind: Kind) -> tuple[bytes, str]:
         return converted.read_bytes(), target
 
 
-def _encrypted(content: bytes, kind: Kind) -> bool:
-    """Whether the format's flag says so: [MS-DOC] fEncrypted, [MS-XLS] FilePass, [MS-PPT] EncryptedSummary."""
+def encrypted(content: bytes, kind: Kind) -> bool:
+    """Whether the flag of the format says so: [MS-DOC] fEncrypted, [MS-XLS] FilePass, [MS-PPT] EncryptedSummary."""
     try:
         with olefile.OleFileIO(io.BytesIO(content)) as container:
             if kind == PPT:

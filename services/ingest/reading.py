@@ -161,6 +161,14 @@ def _read_zip(content: bytes, kind: Kind, request: Request, progress: Progress) 
     return Outcome(reading, [Child(name, inside) for name, inside in carried if inside], container=True)
 
 
+def _read_old_workbook(content: bytes, kind: Kind, request: Request, progress: Progress) -> Outcome:
+    from services.ingest.legacy import encrypted
+
+    if encrypted(content, kind):
+        raise needs_password(kind.label)
+    return Outcome(sheets.read_old_workbook(content, kind.media_type, request.limits))
+
+
 def _read_legacy(content: bytes, kind: Kind, request: Request, progress: Progress) -> Outcome:
     from services.ingest.legacy import modern
 
@@ -188,7 +196,8 @@ _READERS: dict[Kind, Reader] = {
     kinds.MBOX: _carrying(mail.read_mailbox, container=True),
     kinds.MSG: _carrying(outlook.read_msg),
     kinds.ZIP: _read_zip,
-    **dict.fromkeys((kinds.DOC, kinds.XLS, kinds.PPT), _read_legacy),
+    kinds.XLS: _read_old_workbook,
+    **dict.fromkeys((kinds.DOC, kinds.PPT), _read_legacy),
 }
 _REFUSED: dict[Kind, str] = {
     kinds.OLE: "Open it in the program it comes from, save it as PDF, and send that.",

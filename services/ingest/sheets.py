@@ -1,4 +1,4 @@
-"""XLSX and CSV: one page per sheet, cells as people see them (dates as dates, not as serial numbers)."""
+"""XLSX, XLS and CSV: one page per sheet, cells as people see them (dates as dates, not as serial numbers)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from services.ingest.encodings import decode
 from services.ingest.limits import Limits, corrupt, too_large
 from services.ingest.word import embedded_files
 from shared.documents import Reading
+from shared.errors import Refused
 
-_LABEL = "Excel workbook"
+_LABEL, _OLD_LABEL = "Excel workbook", "Excel 97-2003 (.xls)"
 _STRICT, _TRANSITIONAL = b"http://purl.oclc.org/ooxml/", b"http://schemas.openxmlformats.org/"
 _MOST_CELLS = 2_000_000
 
@@ -48,6 +49,49 @@ def read_workbook(content: bytes, media_type: str, limits: Limits) -> tuple[Read
         ) as wrong:
             raise corrupt(_LABEL, "its sheets are damaged", private=repr(wrong)) from wrong
         return draft.reading(media_type, notes=notes), list(embedded_files(archive, _LABEL))
+
+
+def read_old_workbook(content: bytes, media_type: str, limits: Limits) -> Reading:
+    """The reading of a workbook from before 2007 (BIFF), formats of numbers and dates included."""
+    import xlrd  # type: ignore[import-untyped]
+
+    draft = Draft(limits)
+    try:
+        book = xlrd.open_workbook(file_contents=content, formatting_info=True, on_demand=True, logfile=io.StringIO())
+        for name in book.sheet_names():
+            sheet = book.sheet_by_name(name)
+            if sheet.nrows * sheet.ncols > _MOST_CELLS:
+                raise too_large("cells in one sheet", sheet.nrows * sheet.ncols, _MOST_CELLS)
+            draft.page()
+            draft.line(name, "heading")
+            draft.open_table()
+            for row in range(sheet.nrows):
+                draft.row([_old_cell(book, cell) for cell in sheet.row(row)])
+            draft.close_table()
+            book.unload_sheet(name)
+    except Refused:
+        raise
+    except Exception as wrong:  # the library asserts and indexes its way through damaged files
+        raise corrupt(_OLD_LABEL, "its sheets are damaged", private=repr(wrong)) from wrong
+    return draft.reading(media_type)
+
+
+def _old_cell(book: Any, cell: Any) -> str:
+    import xlrd
+
+    if cell.ctype in (xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK):
+        return ""
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return _shown(bool(cell.value), "")
+    if cell.ctype == xlrd.XL_CELL_ERROR:
+        return str(xlrd.error_text_from_code.get(cell.value, ""))
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        try:
+            return _shown(xlrd.xldate_as_datetime(cell.value, book.datemode), "")
+        except (ValueError, OverflowError):
+            return _shown(cell.value, "")
+    known = book.format_map.get(book.xf_list[cell.xf_index].format_key) if cell.xf_index is not None else None
+    return _shown(cell.value, known.format_str if known is not None else "")
 
 
 def _transitional(archive: zipfile.ZipFile, content: bytes) -> io.BytesIO:

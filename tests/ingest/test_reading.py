@@ -206,3 +206,17 @@ def test_any_bytes_are_read_or_refused(start, rest, name):
     except Refused:
         return
     reading.check()
+
+
+def test_workbooks_from_before_2007_are_read_with_their_formats(public_data, reads):
+    dates = (public_data / "format-zoo" / "testEXCEL_dateFormats.xls").read_bytes()
+    assert "2018-09-20" in reads(dates, "dates.xls").reading.text
+    numbers = reads((public_data / "format-zoo" / "testEXCEL_5.xls").read_bytes(), "numbers.xls").reading
+    assert numbers.media_type == "application/vnd.ms-excel"
+    assert "12\t144" in numbers.text
+
+
+def test_a_damaged_old_workbook_is_refused_with_what_to_do(public_data, reads):
+    whole = (public_data / "format-zoo" / "testEXCEL_5.xls").read_bytes()
+    with pytest.raises(Refused, match="sheets are damaged"):
+        reads(whole.replace(b"\x09\x08", b"\x00\x00"), "damaged.xls")
