@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from services.extract import tables
 from services.extract.export import Columns, as_csv, as_jsonl, as_parquet, as_xlsx
-from services.extract.schema import Schema, as_plain, parse_schemas, resolved, written_yaml
+from services.extract.json_schema import json_schema_of, schema_from_json_schema
+from services.extract.schema import FieldSpec, Schema, as_plain, parse_schemas, resolved, written_yaml
+from services.extract.studio import Pointed, previewed
 from shared import access, facts, queues
 from shared.access import Caller
 from shared.desk import Desk
@@ -24,7 +27,11 @@ router = APIRouter(prefix="/v1", tags=["extract"])
 
 #: A schema file larger than this is a mistake.
 _MOST_BYTES = 1 << 20
-_YAML = "application/yaml"
+_YAML, _JSON_SCHEMA = "application/yaml", "application/schema+json"
+#: Documents that a field is tried on at once: about two seconds of work.
+_MOST_PREVIEWED = 40
+#: Ids of documents to be extracted again that an answer names; it always says how many.
+_MOST_NAMED = 200
 _PARQUET = "application/vnd.apache.parquet"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -69,7 +76,7 @@ def replace(
             tables.keep_schema(transaction, caller.workspace, schema, caller.name)
         moved = [before[schema.name] for schema in changed if schema.name in before]
         again = _extract_again(transaction, caller, [*gone, *changed, *moved])
-    return {"items": [as_plain(schema) for schema in schemas], "next_cursor": None, "extracted_again": again}
+    return {"items": [as_plain(schema) for schema in schemas], "next_cursor": None, "extracted_again": len(again)}
 
 
 @router.get("/schemas/{name}")
@@ -80,29 +87,43 @@ def one(
     caller: Caller = Depends(reader),
     desk: Desk = Depends(desk),
 ) -> Response:
-    """One schema; `resolved=true` adds the fields it inherits from the nodes above."""
+    """One schema, as JSON, YAML or JSON Schema by Accept; `resolved=true` adds the fields of the nodes above."""
     with desk.engine.connect() as connection:
         schema = _found(connection, caller.workspace, name, with_parents=resolved)
     if "yaml" in accept:
         return PlainTextResponse(written_yaml([schema]), media_type=_YAML)
+    if "schema+json" in accept:
+        return Response(json.dumps(json_schema_of(schema), ensure_ascii=False, indent=2), media_type=_JSON_SCHEMA)
     return _json(as_plain(schema))
 
 
 @router.put("/schemas/{name}")
 def keep(
-    name: str, written: str = Depends(written), caller: Caller = Depends(admin), desk: Desk = Depends(desk)
+    name: str,
+    dry_run: bool = False,
+    written: str = Depends(written),
+    caller: Caller = Depends(admin),
+    desk: Desk = Depends(desk),
 ) -> dict[str, Any]:
-    """Make a schema, or a new version of it; documents below it are extracted again."""
-    given = parse_schemas(written)
+    """Make a schema, or a new version of it; documents below it are extracted again.
+
+    The body is our YAML or JSON, or a JSON Schema. With `dry_run` nothing changes, and the answer says which
+    documents would be extracted again.
+    """
+    given = [schema_from_json_schema(json.loads(written), name)] if _is_json_schema(written) else parse_schemas(written)
     if len(given) != 1 or given[0].name != name:
         raise Refused(f"The body must hold the schema {name!r} and no other.", action="Rename it, or PUT /v1/schemas.")
     with desk.transaction() as transaction:
         before = [schema for schema in tables.schemas_of(transaction, caller.workspace) if schema.name == name]
-        again = 0
+        if dry_run:
+            paths = {schema.path for schema in [*before, *given]} if before != given else set()
+            again = tables.documents_below(transaction, caller.workspace, paths)
+            return as_plain(given[0]) | {"extracted_again": len(again), "documents": again[:_MOST_NAMED]}
+        again = []
         if before != given:
             tables.keep_schema(transaction, caller.workspace, given[0], caller.name)
             again = _extract_again(transaction, caller, [*before, *given])
-    return as_plain(given[0]) | {"extracted_again": again}
+    return as_plain(given[0]) | {"extracted_again": len(again), "documents": again[:_MOST_NAMED]}
 
 
 @router.delete("/schemas/{name}", status_code=204)
@@ -112,6 +133,72 @@ def delete(name: str, caller: Caller = Depends(admin), desk: Desk = Depends(desk
         schema = _found(transaction, caller.workspace, name)
         tables.keep_schema(transaction, caller.workspace, schema, caller.name, deleted=True)
         _extract_again(transaction, caller, [schema])
+
+
+class Said(BaseModel):
+    """What a person said of a document in the studio; `values` [] means that it has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    values: list[str] = Field(max_length=60)
+    start: int | None = Field(default=None, ge=0)
+    end: int | None = Field(default=None, ge=1)
+
+    def pointed(self) -> Pointed:
+        """As the domain takes it."""
+        placed = self.start is not None and self.end is not None and self.start < self.end
+        return Pointed(tuple(self.values), (self.start or 0, self.end or 0) if placed else None)
+
+
+class Asked(BaseModel):
+    """A field in the making, the documents to try it on, and what was said of some of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: FieldSpec
+    documents: list[str] = Field(min_length=1, max_length=_MOST_PREVIEWED)
+    said: dict[str, Said] = {}
+
+
+@router.post("/schemas/preview")
+def preview(asked: Asked, caller: Caller = Depends(admin), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """What a field would find in some documents, and how good that is; nothing is stored."""
+    with desk.engine.connect() as connection:
+        names = {one: facts.in_workspace(connection, caller.workspace, one) for one in asked.documents}
+        readings = {document: facts.reading(connection, desk.store, document) for document in names}
+    found = previewed(asked.field, readings, {document: said.pointed() for document, said in asked.said.items()})
+    return {
+        "documents": [
+            {
+                "document": document,
+                "name": names[document],
+                "values": [
+                    {
+                        "value": value.value,
+                        "text": value.text,
+                        "confidence": value.confidence,
+                        "evidence": None if value.evidence is None else value.evidence.model_dump(mode="json"),
+                    }
+                    for value in values
+                ],
+            }
+            for document, values in found.values.items()
+        ],
+        "anchors": list(found.anchors),
+        "precision": found.precision,
+        "coverage": found.coverage,
+        "judged_on": found.wanted,
+    }
+
+
+@router.get("/schemas/{name}/versions")
+def versions(name: str, caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> dict[str, Any]:
+    """Every version of a schema, the newest first."""
+    with desk.engine.connect() as connection:
+        found = tables.versions_of(connection, caller.workspace, name)
+    if not found:
+        raise NotFound(f"There is no schema {name!r}.", action="GET /v1/schemas lists them.")
+    return {"items": found, "next_cursor": None}
 
 
 @router.get("/documents/{document}/fields")
@@ -218,8 +305,12 @@ def _found(connection: Connection, workspace: str, name: str, *, with_parents: b
     return found
 
 
-def _extract_again(connection: Connection, caller: Caller, changed: Sequence[Schema]) -> int:
-    """Send the documents below changed schemas through extraction once more; how many."""
+def _is_json_schema(written: str) -> bool:
+    return written.lstrip().startswith("{") and '"properties"' in written
+
+
+def _extract_again(connection: Connection, caller: Caller, changed: Sequence[Schema]) -> list[str]:
+    """Send the documents below changed schemas through extraction once more; which."""
     documents = tables.documents_below(connection, caller.workspace, {schema.path for schema in changed})
     queues.send(connection, caller.workspace, [Extract(document=document) for document in documents])
     if changed:
@@ -227,7 +318,7 @@ def _extract_again(connection: Connection, caller: Caller, changed: Sequence[Sch
         access.record(
             connection, caller.workspace, caller.name, "schemas.change", names[0], names=names, again=len(documents)
         )
-    return len(documents)
+    return documents
 
 
 def _json(content: Any) -> Response:

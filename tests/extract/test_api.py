@@ -155,3 +155,58 @@ def test_export_tells_the_same_in_three_formats(client, claim, label):
 def test_an_export_of_a_batch_holds_no_other(client, claim):
     assert client.get("/v1/export?format=jsonl&batch=bat_none").text == ""
     assert client.get("/v1/export?format=pdf").status_code == 422
+
+
+def test_a_dry_run_says_which_documents_would_be_extracted_again_and_changes_nothing(client, claim):
+    before = client.get("/v1/schemas/Motor").json()
+    changed = before | {"fields": []}
+    said = client.put("/v1/schemas/Motor?dry_run=true", json=changed).json()
+    assert (said["extracted_again"], said["documents"]) == (1, [claim])
+    assert client.get("/v1/schemas/Motor").json() == before
+    client.put("/v1/schemas/Motor", json=changed)
+    versions = client.get("/v1/schemas/Motor/versions").json()["items"]
+    assert [(one["version"], one["fields"]) for one in versions] == [(2, 0), (1, 1)]
+    assert client.get("/v1/schemas/None/versions").status_code == 404
+
+
+def test_a_schema_goes_out_and_in_as_json_schema(client, schemas):
+    written = client.get("/v1/schemas/Motor", headers={"Accept": "application/schema+json"}).json()
+    assert written["properties"]["plate"]["type"] == "string"
+    written["properties"]["brand"] = {"type": "string", "description": "who made the car"}
+    kept = client.put("/v1/schemas/Motor", json=written).json()
+    assert [(field["name"], field["type"]) for field in kept["fields"]] == [("plate", "identifier"), ("brand", "text")]
+    assert kept["path"] == ["Claims", "Motor"]
+
+
+def test_a_field_can_be_tried_before_it_is_saved(client, client_as, put, schemas, page, engine):
+    first, second = (put(page(["Vorgang Blau", f"B-{number}1/{number}"])) for number in (4, 5))
+    field = {"name": "xyz", "type": "identifier"}
+    place = {"start": 13, "end": 19}
+    asked = {"field": field, "documents": [first, second], "said": {first: {"values": ["B-41/4"], **place}}}
+    found = client.post("/v1/schemas/preview", json=asked).json()
+    assert [[value["value"] for value in one["values"]] for one in found["documents"]] == [["B-41/4"], ["B-51/5"]]
+    assert found["documents"][1]["values"][0]["evidence"]["quote"] == "B-51/5"
+    assert client_as("reader").post("/v1/schemas/preview", json=asked).status_code == 403
+    assert client.post("/v1/schemas/preview", json=asked | {"documents": ["doc_none"]}).status_code == 404
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM extract.fields")).scalar() == 0
+
+
+def test_broken_rules_and_line_items_are_shown_with_the_fields(client, put, extracted, page):
+    schema = {
+        "name": "Motor",
+        "path": ["Claims", "Motor"],
+        "fields": [{"name": "total", "type": "amount", "anchors": ["Total"]}],
+        "line_items": [{"name": "description", "type": "text"}, {"name": "amount", "type": "amount"}],
+        "constraints": [{"kind": "known", "fields": ["total"]}],
+    }
+    assert client.put("/v1/schemas/Motor", json=schema).status_code == 200
+    rows = [["Description", "Amount"], ["Door", "100.00"], ["Mirror", "50.00"], ["Total", "160.00"]]
+    document = put(page(*rows))
+    extracted(document)
+    shown = client.get(f"/v1/documents/{document}/fields").json()
+    assert [flag["code"] for flag in shown["flags"]] == ["broken_known", "sum_differs"]
+    assert [row["cells"]["amount"]["value"] for row in shown["line_items"]["rows"]] == ["100.00", "50.00"]
+    book = load_workbook(io.BytesIO(client.get("/v1/export?format=xlsx").content))
+    assert list(book["2 Motor rows"].values)[1][4:] == ("Door", 100)
+    assert client.get("/v1/export?format=parquet").content[:4] == b"PAR1"

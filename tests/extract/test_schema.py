@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.extract.json_schema import json_schema_of, schema_from_json_schema
 from services.extract.schema import (
     FIELD_TYPES,
+    Constraint,
     FieldSpec,
     Schema,
     as_plain,
@@ -89,3 +93,66 @@ def test_a_field_or_a_schema_that_is_there_twice_is_refused():
 def test_broken_yaml_is_refused():
     with pytest.raises(Refused, match="not readable as YAML"):
         parse_schemas("schemas: [")
+
+
+def test_a_schema_goes_out_as_json_schema_and_comes_back_the_same():
+    schema = Schema(
+        name="Invoice",
+        path=("Claims",),
+        fields=(
+            FieldSpec(name="number", type="identifier", required=True, anchors=("No.",), description="its number"),
+            FieldSpec(name="total", type="amount"),
+            FieldSpec(name="kind", type="choice", choices=("a", "b")),
+            FieldSpec(name="people", type="party", many=True),
+            FieldSpec(name="notes", type="list"),
+        ),
+        line_items=(FieldSpec(name="what", type="text"),),
+        constraints=(Constraint(kind="sum", fields=("total", "number")),),
+    )
+    written = json_schema_of(schema)
+    assert written["required"] == ["number"]
+    assert written["properties"]["kind"]["enum"] == ["a", "b"]
+    assert written["properties"]["people"]["type"] == "array"
+    assert schema_from_json_schema(json.loads(json.dumps(written)), "other") == schema
+
+
+def test_a_foreign_json_schema_is_read_as_far_as_it_goes():
+    given = {
+        "properties": {
+            "due": {"type": "string", "format": "date"},
+            "amount": {"type": ["number", "null"]},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["due"],
+    }
+    schema = schema_from_json_schema(given, "theirs")
+    assert [(field.name, field.type, field.many, field.required) for field in schema.fields] == [
+        ("due", "date", False, True),
+        ("amount", "number", False, False),
+        ("tags", "text", True, False),
+    ]
+    with pytest.raises(Refused, match="'buyer' is an object"):
+        schema_from_json_schema({"properties": {"buyer": {"type": "object"}}}, "theirs")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "sum", "fields": ["a"]},
+        {"kind": "checksum", "fields": ["a", "b"]},
+        {"kind": "allowed", "fields": ["a"]},
+    ],
+)
+def test_a_constraint_that_does_not_fit_is_refused(wrong):
+    with pytest.raises(Refused, match="constraint"):
+        parse_schema({"name": "a", "constraints": [wrong]})
+
+
+def test_a_child_adds_its_constraints_and_replaces_the_columns():
+    rule = Constraint(kind="order", fields=("start", "end"))
+    one, other = FieldSpec(name="one", type="text"), FieldSpec(name="other", type="text")
+    above = Schema(name="above", line_items=(one,), constraints=(rule,))
+    below = Schema(name="below", path=("Claims",), line_items=(other,), constraints=(rule,))
+    merged = resolved([below, above], ["Claims"])
+    assert merged.line_items == (other,)
+    assert merged.constraints == (rule, rule)

@@ -15,6 +15,7 @@ const ROUTES = [
   [/^\/ask$/, "ask", "ask"],
   [/^\/taxonomy$/, "taxonomy", "taxonomy"],
   [/^\/schemas$/, "schemas", "schemas"],
+  [/^\/schemas\/studio$/, "studio", "schemas"],
   [/^\/quality$/, "quality", "quality"],
   [/^\/models$/, "models", "models"],
   [/^\/keys$/, "keys", "keys"],

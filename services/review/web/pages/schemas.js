@@ -312,7 +312,16 @@ export async function open(root, { signal, me, parameters, go }) {
               h(
                 "tr",
                 {},
-                h("td", { colspan: 6 }, button("Add a field", addField, { icon: "plus", tone: "quiet", small: true })),
+                h(
+                  "td",
+                  { colspan: 6 },
+                  button("Add a field", addField, { icon: "plus", tone: "quiet", small: true }),
+                  button("Make one in the studio", () => go(`/schemas/studio?schema=${encodeURIComponent(schema.name)}`), {
+                    tone: "quiet",
+                    small: true,
+                    disabled: changed,
+                  }),
+                ),
               ),
           ),
         ),
@@ -353,6 +362,8 @@ export async function open(root, { signal, me, parameters, go }) {
         name: schema.name,
         path: schema.path,
         fields: schema.fields.filter((field) => field.name),
+        line_items: schema.line_items ?? [],
+        constraints: schema.constraints ?? [],
       });
       changed = false;
       keep();
