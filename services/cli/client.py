@@ -48,6 +48,10 @@ class Client:
         """PUT and the JSON that comes back."""
         return self._answer("PUT", path, **arguments)
 
+    def delete(self, path: str) -> None:
+        """DELETE; answers nothing."""
+        self._answer("DELETE", path)
+
     def pages(self, path: str, **query: Any) -> Iterator[Any]:
         """Every item of a cursor-paged list."""
         cursor: str | None = None

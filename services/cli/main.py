@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from services.cli import loop, machine, measuring, output, training, work
+from services.cli import loop, machine, measuring, output, training, webhooks, work
 from shared.errors import DossierError, Unavailable
 
 app = typer.Typer(
@@ -25,11 +25,13 @@ label = typer.Typer(help="Ground truth.", no_args_is_help=True)
 measure = typer.Typer(
     help="Measure on labelled data, in process, with the code the services run.", no_args_is_help=True
 )
+webhook = typer.Typer(help="Tell other programs what has ended.", no_args_is_help=True)
 train = typer.Typer(help="Learn from people's labels, and from nothing else.", no_args_is_help=True)
 
 INSTALLATION = (machine.up, machine.down, machine.doctor, machine.login, machine.api, machine.worker, machine.migrate)
-WORK = (work.upload, work.status, work.export, work.ask, work.registry, measuring.bench)
+WORK = (work.upload, work.status, work.retry, work.export, work.ask, work.registry, measuring.bench)
 TRAINING = (training.start, training.status, training.cancel, training.tiny, loop.loop)
+WEBHOOKS = (webhooks.add, webhooks.remove, webhooks.deliveries, webhooks.replay)
 MEASURES = (measuring.classify, measuring.extract, measuring.answer)
 
 
@@ -43,6 +45,9 @@ _add(app, WORK)
 _add(measure, MEASURES)
 label.command("import")(work.import_labels)
 app.add_typer(label, name="label")
+_add(webhook, WEBHOOKS)
+webhook.command("list")(webhooks.listed)
+app.add_typer(webhook, name="webhook")
 app.add_typer(measure, name="measure")
 _add(train, TRAINING)
 app.add_typer(train, name="train")

@@ -83,6 +83,25 @@ def status(
     )
 
 
+def retry(
+    what: Annotated[str, typer.Argument(help="A batch (its failed and canceled documents), or one document.")],
+    password: Annotated[bool, typer.Option("--password", help="Ask for the password of an encrypted file.")] = False,
+    json: Json = False,
+) -> None:
+    """Start what failed or was canceled again."""
+    client = connect()
+    if what.startswith("bat_"):
+        if password:
+            raise Refused("A password opens one file, not a batch.", action="Name the document: dossier status BATCH.")
+        batch = client.post(f"/v1/batches/{what}/retry")
+        output.as_json(batch) if json else output.out.print(f"{batch['id']}: {_counted(batch['counts'])}")
+        return
+    # Asked for, never an argument: those can be read in the list of processes and in the shell's history.
+    body = {"password": typer.prompt("Password", hide_input=True)} if password else {}
+    document = client.post(f"/v1/documents/{what}/retry", json=body)
+    output.as_json(document) if json else output.out.print(f"{document['name']} starts again.", highlight=False)
+
+
 def export(
     to: Annotated[Path, typer.Argument(help="The file to write; its ending chooses the format: csv, jsonl or xlsx.")],
     batch: Annotated[str | None, typer.Option(help="Only this batch.")] = None,

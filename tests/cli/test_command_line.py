@@ -25,7 +25,10 @@ def dossier(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
 def test_every_command_has_help(tmp_path: Path) -> None:
     listed = dossier("--help", home=tmp_path)
     assert listed.returncode == 0
-    for command in ("up", "down", "doctor", "upload", "status", "export", "ask", "label", "measure", "bench", "train"):
+    for command in (
+        "up", "down", "doctor", "upload", "status", "retry", "export", "ask", "label", "webhook", "measure", "bench",
+        "train",
+    ):  # fmt: skip
         assert f" {command} " in listed.stdout
 
 
