@@ -15,7 +15,6 @@ const ROUTES = [
   [/^\/ask$/, "ask", "ask"],
   [/^\/taxonomy$/, "taxonomy", "taxonomy"],
   [/^\/schemas$/, "schemas", "schemas"],
-  [/^\/schemas\/studio$/, "studio", "schemas"],
   [/^\/quality$/, "quality", "quality"],
   [/^\/models$/, "models", "models"],
   [/^\/keys$/, "keys", "keys"],

@@ -18,7 +18,9 @@ const TYPES = [
   "list",
 ];
 
-export async function open(root, { signal, me, parameters, go }) {
+export async function open(root, here) {
+  const { signal, me, parameters, go } = here;
+  if (parameters.get("studio")) return (await import("/web/pages/studio.js")).open(root, here);
   document.title = "Schemas · Dossier";
   const mayEdit = me.role === "admin";
   const [{ items }, taxonomy] = await Promise.all([get("/v1/schemas", { signal }), get("/v1/taxonomy", { signal })]);
@@ -316,7 +318,7 @@ export async function open(root, { signal, me, parameters, go }) {
                   "td",
                   { colspan: 6 },
                   button("Add a field", addField, { icon: "plus", tone: "quiet", small: true }),
-                  button("Make one in the studio", () => go(`/schemas/studio?schema=${encodeURIComponent(schema.name)}`), {
+                  button("Make one in the studio", () => go(`/schemas?studio=${encodeURIComponent(schema.name)}`), {
                     tone: "quiet",
                     small: true,
                     disabled: changed,

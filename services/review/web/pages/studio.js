@@ -12,7 +12,7 @@ const PIECE = { width: 300, height: 44, page: 900 };
 
 export async function open(root, { signal, parameters, go }) {
   document.title = "Schema studio · Dossier";
-  const schema = await get(`/v1/schemas/${encodeURIComponent(parameters.get("schema"))}`, { signal });
+  const schema = await get(`/v1/schemas/${encodeURIComponent(parameters.get("studio"))}`, { signal });
   const deepest = schema.path.at(-1);
   const { items } = await get(
     `/v1/documents?state=succeeded&limit=${MOST}${deepest ? `&category=${encodeURIComponent(deepest)}` : ""}`,
@@ -24,7 +24,7 @@ export async function open(root, { signal, parameters, go }) {
   let found = null;
   const list = h("div", { "aria-live": "polite" });
   const pointer = h("div");
-  const figures = h("p", { class: "muted", role: "status" });
+  const figures = h("p", { class: "muted", role: "status", "aria-label": "How good it is" });
   const name = h("input", { class: "input", placeholder: "claim_number", on: { change: rename } });
   const words = h("input", { class: "input", placeholder: "In a few words", on: { change: describe } });
   show(
