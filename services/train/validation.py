@@ -28,7 +28,7 @@ _PERSONAL = {
     "IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"),
     "telephone": re.compile(r"(?<![\w/])\+\d{2,3}(?:[ /.-]?\d{2,4}){2,5}\b"),
     "date": re.compile(r"\b\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d\b"),
-    "card": re.compile(r"\b(?:\d{4}[ -]){3}\d{4}\b"),
+    "card": re.compile(r"(?<!\d)(?<!\d[ -])(?:\d{4}[ -]){3}\d{4}\b"),
 }
 
 

@@ -132,8 +132,9 @@ def asked(
                 {"document": document, "key": store.put(workspace, "readings", documents.encode(reading)).key},
             )
 
-    def ask(**changes: Any) -> str:
-        answer = client.post("/v1/runs", json={"role": "generator", "promote": True, "parameters": RECIPE | changes})
+    def ask(extra: dict[str, Any] | None = None, **changes: Any) -> str:
+        body = {"role": "generator", "promote": True, "parameters": RECIPE | changes} | (extra or {})
+        answer = client.post("/v1/runs", json=body)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 

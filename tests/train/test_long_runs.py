@@ -11,7 +11,7 @@ import pytest
 from services.train import tables
 from services.train.settings import TrainSettings
 from services.train.tasks.long_runs import work_once
-from shared import registry
+from shared import ledger, registry
 
 
 def test_a_long_run_is_held_by_one_and_taken_over_when_its_holder_falls_silent(engine, asked):
@@ -132,3 +132,69 @@ def test_role_and_method_must_go_together(client, labelled):
     labelled({"doc_1": "claims/motor"})
     for body in ({"role": "classifier", "method": "qlora"}, {"role": "generator", "method": "fit"}):
         assert client.post("/v1/runs", json=body).status_code == 422
+
+
+ALPACA = '{"instruction": "Was ist das?", "input": "Police", "output": "policies / home"}'
+
+
+def test_a_run_learns_from_labels_and_from_what_somebody_brought(client, desk, asked, tmp_path, trainer):
+    brought = client.post("/v1/datasets", content=ALPACA, headers={"content-type": "text/plain"}).json()
+    assert brought["report"]["records"] == 1
+    run = asked(extra={"datasets": [brought["digest"]]})
+    dying = trainer("sys.exit(75)")
+    assert work_once(desk, TrainSettings(base=tmp_path), tmp_path, trainer=dying)
+    lines = (tmp_path / run / "records.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["messages"][1]["content"] for line in lines]
+    assert len(answers) > 2
+    assert set(answers) == {"policies / home"}
+    exported = client.get(f"/v1/runs/{run}/records", params={"form": "sharegpt"}).text.splitlines()
+    assert len(exported) == len(lines)
+    assert json.loads(exported[-1])["conversations"][0] == {"from": "human", "value": "Was ist das?\n\nPolice"}
+    measured = client.get(f"/v1/runs/{run}/records", params={"held_out": True}).text.splitlines()
+    assert not {json.loads(line)["document"] for line in measured} & {
+        json.loads(line).get("document") for line in exported
+    }
+
+
+def test_a_data_set_that_nobody_brought_is_refused(client, labelled):
+    assert client.post("/v1/datasets", content="{}", headers={"content-type": "text/plain"}).status_code == 422
+    labelled({"doc_1": "claims/motor"})
+    body = {"role": "generator", "datasets": ["0" * 64]}
+    assert client.post("/v1/runs", json=body).json()["detail"].startswith("There is no data set 000000000000")
+
+
+def test_a_deleted_document_marks_the_runs_and_versions_it_went_into(client, engine, workspace, asked):
+    with engine.begin() as connection:
+        ledger.add_documents(
+            connection,
+            [{"id": f"doc_{number}", "workspace_id": workspace, "name": "x"} for number in (1, 2, 3, 4, 6, 7)],
+        )
+    run = asked()
+    assert client.get(f"/v1/runs/{run}").json()["snapshot"]["deleted_documents"] == 0
+    with engine.begin() as connection:
+        ledger.forget(connection, workspace, "doc_2")
+    assert client.get(f"/v1/runs/{run}").json()["snapshot"]["deleted_documents"] == 1
+
+
+def test_a_licence_that_is_not_allowed_is_promoted_by_nobody(client, engine, store, workspace):
+    with engine.begin() as connection:
+        version = registry.register(connection, store, workspace, "generator", b"x", {}, {}, licence="CC-BY-NC-4.0")
+    refused = client.post("/v1/registry/generator/promote", json={"version": version.id})
+    assert (refused.status_code, refused.json()["code"]) == (422, "licence")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
+def test_a_second_generator_is_compared_with_the_first_on_the_held_out_documents(
+    fine_tuning, base, desk, client, asked, tmp_path
+):
+    settings = TrainSettings(base=base, base_licence="Apache-2.0")
+    asked()
+    work_once(desk, settings, tmp_path / "runs")
+    second = asked(learning_rate=1e-3, evaluate_every=3)
+    work_once(desk, settings, tmp_path / "runs")
+    ended = client.get(f"/v1/runs/{second}").json()
+    assert ended["state"] in ("succeeded", "refused"), ended
+    gate = ended["metrics"]["gate"]
+    assert gate["table"], "held-out documents were asked of both"
+    assert {row["about"] for row in gate["table"]} == {"policies / home"}

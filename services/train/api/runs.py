@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from services.train import licences
 from services.train.settings import TrainSettings
 from services.train.snapshots import Snapshot, snapshot_from
 from services.train.tables import events, log, runs, snapshot_labels, snapshots
+from services.train.tasks.recording import brought
 from shared import access, facts, ledger, queues, registry
 from shared.access import Caller
 from shared.desk import Desk
@@ -47,6 +48,8 @@ class NewRun(BaseModel):
     promote: bool = False
     method: Literal["fit", "qlora", "lora", "full"] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+    #: SHA-256s of data sets (POST /v1/datasets) that a generator learns from beside the labels.
+    datasets: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=list)
 
 
 class Choice(BaseModel):
@@ -62,7 +65,10 @@ class Choice(BaseModel):
 def start(new: NewRun, caller: Caller = Depends(admin), desk: Desk = Depends(desk)) -> dict[str, Any]:
     """Freeze the labels of today and have the role learned from them."""
     run = ledger.new_id("run")
-    method = _method(new)
+    method, parameters = _method(new), new.parameters
+    if new.datasets:
+        brought(desk.store, caller.workspace, new.datasets)
+        parameters = parameters | {"datasets": new.datasets}
     with desk.engine.connect() as connection:
         frozen = snapshot_from(facts.labels(connection, caller.workspace), new.role)
     stored = desk.store.put(caller.workspace, "snapshots", frozen.content)
@@ -74,7 +80,7 @@ def start(new: NewRun, caller: Caller = Depends(admin), desk: Desk = Depends(des
                 workspace_id=caller.workspace,
                 role=new.role,
                 method=method,
-                parameters=new.parameters,
+                parameters=parameters,
                 snapshot_digest=frozen.digest,
                 snapshot_key=stored.key,
                 promote=new.promote,
@@ -124,10 +130,11 @@ def one(run: str, caller: Caller = Depends(reader), desk: Desk = Depends(desk)) 
                 snapshots.c.workspace_id == caller.workspace, snapshots.c.digest == row.snapshot_digest
             )
         ).scalar_one()
+        deleted = _deleted(connection, caller.workspace).get(run, 0)
         lines = connection.execute(select(events).where(events.c.run_id == run).order_by(events.c.id)).all()
         shown = _shown(connection, row)
     return shown | {
-        "snapshot": {"digest": row.snapshot_digest, "counts": counts},
+        "snapshot": {"digest": row.snapshot_digest, "counts": counts, "deleted_documents": deleted},
         "log": [{"at": line.at, "message": line.message} for line in lines if line.kind == "log"],
         "measured": [{"at": line.at, **line.measured} for line in lines if line.kind == "metrics"],
     }
@@ -184,6 +191,8 @@ def _method(new: NewRun) -> str:
     method = new.method or ("fit" if new.role in _FITTING else "qlora")
     if (method == "fit") != (new.role in _FITTING):
         raise Refused(f"A {new.role} is not learned by {method!r}.", action="Leave `method` out.")
+    if new.datasets and method == "fit":
+        raise Refused(f"A {new.role} learns from labels alone.", action="Leave `datasets` out.")
     return method
 
 
@@ -237,10 +246,14 @@ def _state_of_job(connection: Connection, run: str) -> tuple[str, dict[str, Any]
 
 def _shelf(connection: Connection, workspace: str, role: str) -> dict[str, Any]:
     in_use = registry.promoted(connection, workspace, role)
+    deleted = _deleted(connection, workspace)
     return {
         "role": role,
         "promoted": None if in_use is None else in_use.id,
-        "versions": [_version(version) for version in registry.versions(connection, workspace, role)],
+        "versions": [
+            _version(version) | {"deleted_documents": deleted.get(version.run or "", 0)}
+            for version in registry.versions(connection, workspace, role)
+        ],
         "history": [
             {
                 "action": line.action,
@@ -252,6 +265,22 @@ def _shelf(connection: Connection, workspace: str, role: str) -> dict[str, Any]:
             for line in registry.history(connection, workspace, role)
         ],
     }
+
+
+def _deleted(connection: Connection, workspace: str) -> dict[str, int]:
+    """By run, how many documents that it learned from or was measured on were deleted since; runs without are left out.
+
+    Whoever must forget a document finds here which models still hold something of it.
+    """
+    return {row.run: row.documents for row in connection.execute(_DELETED, {"workspace": workspace})}
+
+
+_DELETED = text(
+    "SELECT r.id AS run, count(DISTINCT l.document_id) AS documents FROM train.runs r"
+    " JOIN train.snapshot_labels l ON l.workspace_id = r.workspace_id AND l.digest = r.snapshot_digest"
+    " WHERE r.workspace_id = :workspace"
+    " AND NOT EXISTS (SELECT 1 FROM ledger.documents d WHERE d.id = l.document_id) GROUP BY r.id"
+)
 
 
 def _version(version: Version) -> dict[str, Any]:

@@ -19,22 +19,23 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from services.train import failpoints, licences, tables
 from services.train.failpoints import reached
 from services.train.gate import Verdict
 from services.train.publishing import fetched, manifest_of
-from services.train.records import records_from
 from services.train.settings import TrainSettings
-from services.train.snapshots import lines_of
 from services.train.supervising import supervise
 from services.train.tasks import put_in_use, verdict_on
-from shared import facts, logs, registry
+from services.train.tasks.recording import brought, records_of
+from services.train.validation import check, report
+from shared import logs, registry
 from shared.database import engine_from
 from shared.desk import Desk, Silent
-from shared.errors import DossierError, NotFound, Refused
+from shared.errors import DossierError, Refused
 from shared.registry import Version
 from shared.settings import load
 from shared.store import store_from
@@ -46,6 +47,8 @@ MAX_TAKEN = 3
 IDLE_S = 2.0
 #: What is learned from, and what the gate compares on, in a run's folder.
 RECORDS, HELD_OUT = "records.jsonl", "held-out.jsonl"
+#: What early stopping looks at: one document in ten of those to learn from. The gate's are never looked at before.
+WATCHED, WATCHED_ONE_IN = "watched.jsonl", 10
 #: The process that trains; it gets the job's file as its last argument.
 TRAINER = (sys.executable, "-m", "services.train.qlora")
 
@@ -99,26 +102,34 @@ def _job(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -> Pat
     if settings.base is None:
         raise Refused("No base model is configured.", action="Set DOSSIER_TRAIN_BASE to the folder of one.")
     place.mkdir(parents=True, exist_ok=True)
+    given = {name: value for name, value in run.parameters.items() if name != "datasets"}
     with desk.engine.connect() as connection:
-        for name, held_out in ((RECORDS, False), (HELD_OUT, True)):
-            records = _records(connection, desk, run.snapshot_key, held_out=held_out)
-            (place / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+        learned = records_of(connection, desk.store, run.snapshot_key, held_out=False)
+        measured = records_of(connection, desk.store, run.snapshot_key, held_out=True)
+    learned += brought(desk.store, run.workspace_id, run.parameters.get("datasets", []))
+    found = report(learned, measured)
+    check(found)
+    with desk.transaction() as transaction:
+        tables.log(transaction, run.id, f"What it learns from: {json.dumps(found.as_json())}")
+    watched = [record for record in learned if given.get("evaluate_every") and _watched(record)]
+    learned = [record for record in learned if record not in watched]
+    for name, records in ((RECORDS, learned), (WATCHED, watched), (HELD_OUT, measured)):
+        (place / name).write_text("".join(json.dumps(record) + "\n" for record in records))
     # The base is the operator's choice: its licence goes with every version made from it.
-    recipe = run.parameters | {"base": str(settings.base), "method": run.method}
-    written = {"recipe": recipe, "records": str(place / RECORDS), "folder": str(place)}
+    recipe = given | {"base": str(settings.base), "method": run.method}
+    written = {
+        "recipe": recipe,
+        "records": str(place / RECORDS),
+        "folder": str(place),
+        "held_out": str(place / WATCHED),
+    }
     (place / "job.json").write_text(json.dumps(written))
     return place / "job.json"
 
 
-def _records(connection: Connection, desk: Desk, snapshot_key: str, *, held_out: bool) -> list[dict[str, Any]]:
-    lines = list(lines_of(desk.store.get(snapshot_key)))
-    texts = {}
-    for document in {line["document"] for line in lines}:
-        try:
-            texts[document] = facts.reading(connection, desk.store, document).text
-        except NotFound:
-            continue  # deleted since; its labels teach nothing any more
-    return records_from(lines, texts, held_out=held_out)
+def _watched(record: dict[str, Any]) -> bool:
+    """Whether early stopping looks at this record: all of a document's, or none."""
+    return crc32(str(record.get("document", record)).encode()) % WATCHED_ONE_IN == 0
 
 
 def _register(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -> None:
@@ -134,6 +145,7 @@ def _register(desk: Desk, settings: TrainSettings, run: Row[Any], place: Path) -
         manifest = manifest_of(model, desk.store, run.workspace_id)
     reached("registering")
     lineage = {"snapshot": run.snapshot_key, "base": str(settings.base)}
+    lineage |= {"datasets": run.parameters["datasets"]} if run.parameters.get("datasets") else {}
     with desk.transaction() as transaction:
         version = registry.register(
             transaction,
