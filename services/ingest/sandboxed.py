@@ -62,6 +62,7 @@ class Report(msgspec.Struct):
     notes: list[str] = []
     children: list[Inside] = []
     container: bool = False
+    signature: bytes | None = None
 
 
 class Trouble(msgspec.Struct):
@@ -106,7 +107,7 @@ def _warm_up() -> None:
     import openpyxl  # noqa: F401
     import pikepdf  # noqa: F401
 
-    from services.ingest import language, pdf, reading, rendering, scans  # noqa: F401
+    from services.ingest import language, pdf, reading, rendering, scans, similarity  # noqa: F401
 
     language.preload()
     gc.collect()
@@ -218,6 +219,7 @@ def _drawn(task: Task, content: bytes) -> Report:
 
 def _read(task: Task, content: bytes, progress: int) -> Report:
     from services.ingest.reading import Request, read
+    from services.ingest.similarity import signature_of
     from shared.documents import encode
 
     def tell(done: int, of: int) -> None:
@@ -239,6 +241,7 @@ def _read(task: Task, content: bytes, progress: int) -> Report:
         notes=reading.notes,
         children=[Inside(child.name, child.content) for child in outcome.children],
         container=outcome.container,
+        signature=None if outcome.container else signature_of(reading.text),
     )
 
 

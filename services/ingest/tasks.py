@@ -12,7 +12,7 @@ from services.ingest.sandbox import Bounds, Sandbox
 from services.ingest.sandboxed import Report
 from services.ingest.sealing import opened
 from services.ingest.settings import settings
-from services.ingest.tables import announcing, files, garbage, passwords, webhooks
+from services.ingest.tables import announcing, files, garbage, passwords, similar, webhooks
 from services.ingest.tables.files import Arrived
 from services.ingest.webhooks import RETRY_AFTER_S, post
 from shared import access, queues
@@ -47,6 +47,7 @@ def read(job: Read, work: Work) -> list[Job]:
     arrived = _children(work, report)
     garbage.hold(work.write, work.store, work.workspace, [stored.key, *(child.original_key for child in arrived)])
     files.keep_reading(work.write, job.document, _columns(report, stored.key))
+    similar.keep(work.write, work.workspace, job.document, report.signature)
     follow: list[Job] = [] if report.container else [Classify(document=job.document), Index(document=job.document)]
     return [*follow, *_admitted(work, job.document, file.batch_id, file.depth, arrived)]
 

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.ingest.sealing import sealed_into
-from services.ingest.tables import batches, documents, files, garbage, passwords
+from services.ingest.tables import batches, documents, files, garbage, passwords, similar
 from services.ingest.tables.documents import Wanted
 from services.ingest.tasks import sandbox
 from shared import access, facts, ledger, queues
@@ -45,13 +45,15 @@ def listed(
 
 @router.get("/{document}")
 def one(document: str, caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> dict[str, Any]:
-    """The document, what was found inside it, and notes about what could not be read as well as one would wish."""
+    """The document, what was found inside it, which others say nearly the same, and notes of the reader."""
     with desk.engine.connect() as connection:
         found = documents.one(connection, caller.workspace, document)
         if found is None:
             raise NotFound(f"There is no document {document}.", action="Check the id, and the workspace of the key.")
         children = files.children_of(connection, document)
-    return found | {"children": [{"id": row.id, "name": row.name, "state": row.state} for row in children]}
+        alike = similar.similar_to(connection, caller.workspace, document)
+    inside = [{"id": row.id, "name": row.name, "state": row.state} for row in children]
+    return found | {"children": inside, "similar_to": alike}
 
 
 @router.get("/{document}/original")

@@ -177,6 +177,18 @@ class ReviewDesk {
           { class: "group-head" },
           h("a", { class: "link", href: `/documents/${doc.parent}` }, "Open what this was attached to"),
         ),
+      doc.similar_to?.length > 0 &&
+        h(
+          "p",
+          { class: "note muted" },
+          "Says nearly the same as ",
+          doc.similar_to.flatMap((other, place) => [
+            place ? ", " : "",
+            h("a", { class: "link", href: `/documents/${other.document}` }, other.name),
+            ` (${Math.round(100 * other.score)} %)`,
+          ]),
+          ".",
+        ),
       group(
         "Notes of the reader",
         doc.notes?.map((note) => h("p", { class: "note muted" }, note)),
