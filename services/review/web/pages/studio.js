@@ -7,8 +7,8 @@ import { attempt, button, empty, labelled, pageHead, say, select } from "/web/wi
 const TYPES = ["text", "date", "amount", "number", "currency", "identifier", "party", "address", "duration", "list"];
 /** Documents tried at once, those pointed at among them. */
 const MOST = 24;
-/** Pixels of a piece of page, and of the whole page it is cut from. */
-const PIECE = { width: 300, height: 44, page: 900 };
+/** Pixels of a piece of page, of the whole page it is cut from, and of what stands before the value: its label. */
+const PIECE = { width: 420, height: 44, page: 900, before: 280 };
 
 export async function open(root, { signal, parameters, go }) {
   document.title = "Schema studio · Dossier";
@@ -131,7 +131,7 @@ export async function open(root, { signal, parameters, go }) {
     const page = sizes.get(`${id}/${evidence.page}`);
     if (!page?.width || !evidence.boxes.length) return h("q", { class: "faint" }, evidence.quote.slice(0, 60));
     const scale = PIECE.page / page.width;
-    const [x, y] = [evidence.boxes[0][0] * scale - 40, evidence.boxes[0][1] * scale - 12];
+    const [x, y] = [evidence.boxes[0][0] * scale - PIECE.before, evidence.boxes[0][1] * scale - 12];
     return h(
       "div",
       {
