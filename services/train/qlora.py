@@ -37,6 +37,7 @@ from services.train.failpoints import reached
 from services.train.instructions import Pack, examples_from, packs_from
 from services.train.quantization import loaded, quantized
 from services.train.settings import TrainSettings
+from services.train.several import Several, launched
 from services.train.speed import Pace
 from services.train.stopping import Watch
 from shared import logs
@@ -99,16 +100,19 @@ def train(
     report: Callable[[dict[str, Any]], None] = lambda measured: None,
     stopping: Callable[[], bool] = lambda: False,
     held_out: Sequence[dict[str, Any]] = (),
+    several: Several | None = None,
 ) -> Path | None:
     """Train to the end; the adapter's folder, or None where `stopping` ended it early (then it is saved).
 
     `report` gets the measurements of each step. With `held_out` records and `evaluate_every` the adapter is the one
-    that did best on them. Raises Refused where base, records or recipe do not fit.
+    that did best on them. `several` share the work; None is this process alone. Raises Refused where base, records or
+    recipe do not fit.
     """
+    several = several or Several()
     tokenizer = AutoTokenizer.from_pretrained(recipe.base, local_files_only=True)
     schedule = steps_of(recipe, records, tokenizer)
     watched = examples_from(held_out, tokenizer, recipe.length) if held_out and recipe.evaluate_every else []
-    model, device = prepared(recipe)
+    model, device = prepared(recipe, several.local_rank)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = _optimizer(trained, recipe, device)
     first, watch = _resumed(folder / "checkpoints", recipe, model, optimizer, device)
@@ -119,17 +123,22 @@ def train(
         if step > first:
             reached("training")
         began = time.perf_counter()
-        measured = _one_step(model, optimizer, trained, schedule[step], recipe, step, device)
+        measured = _one_step(model, optimizer, trained, schedule[step], recipe, step, device, several)
         tokens = sum(pack.ids.numel() for pack in schedule[step])
         measured |= pace.of(step, tokens, time.perf_counter() - began)
         last = step + 1 == len(schedule)
         if watched and recipe.evaluate_every and (last or (step + 1) % recipe.evaluate_every == 0):
-            measured |= watch.look(model, watched, folder / BEST, device)
-        report({"step": step + 1, "of": len(schedule)} | measured)
-        if last or watch.stale >= recipe.patience or (step + 1) % recipe.checkpoint_every == 0 or stopping():
-            _save(folder / "checkpoints", recipe, model, optimizer, step + 1, watch)
-        if stopping() and not last:
+            best = folder / BEST if several.rank == 0 else None
+            measured |= watch.look(model, watched, best, device)
+        stop = several.added(stopping()) > 0
+        if several.rank == 0:
+            report({"step": step + 1, "of": len(schedule)} | measured)
+            if last or stop or watch.stale >= recipe.patience or (step + 1) % recipe.checkpoint_every == 0:
+                _save(folder / "checkpoints", recipe, model, optimizer, step + 1, watch)
+        if stop and not last:
             return None
+    if several.rank:
+        return folder / "adapter"  # the first one writes it
     model.save_pretrained(folder / "adapter")
     if (folder / BEST).is_dir():
         shutil.copytree(folder / BEST, folder / "adapter", dirs_exist_ok=True)
@@ -151,11 +160,11 @@ def steps_of(recipe: Recipe, records: Sequence[dict[str, Any]], tokenizer: Any) 
     return steps[: recipe.steps]
 
 
-def prepared(recipe: Recipe) -> tuple[Any, str]:
+def prepared(recipe: Recipe, local_rank: int = 0) -> tuple[Any, str]:
     """The model with what is to be trained in it, and its device. Same recipe, same initial weights."""
     device = recipe.device
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(recipe.seed)
     if recipe.method == "qlora":
         model = quantized(recipe.base, device, double=recipe.double_quantization)
@@ -193,7 +202,14 @@ def loss_of(model: Any, pack: Pack, device: str) -> Tensor:
 
 
 def _one_step(
-    model: Any, optimizer: Any, trained: list[Tensor], packs: list[Pack], recipe: Recipe, step: int, device: str
+    model: Any,
+    optimizer: Any,
+    trained: list[Tensor],
+    packs: list[Pack],
+    recipe: Recipe,
+    step: int,
+    device: str,
+    several: Several,
 ) -> dict[str, Any]:
     """One optimizer step over `packs`; each label token weighs the same, however the packs were filled."""
     # The step's own randomness (dropout): a run that resumes here draws what an uninterrupted one draws.
@@ -202,10 +218,12 @@ def _one_step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     labels, loss_sum = sum(pack.label_tokens for pack in packs), 0.0
-    for pack in packs:
+    for pack in several.own(packs):
         loss = loss_of(model, pack, device) / labels
         loss.backward()  # type: ignore[no-untyped-call]
         loss_sum += loss.item()
+    loss_sum = several.added(loss_sum)
+    several.add_gradients(trained)
     norm = float(torch.nn.utils.clip_grad_norm_(trained, recipe.largest_gradient))
     if not math.isfinite(loss_sum) or not math.isfinite(norm):
         raise Refused(
@@ -275,8 +293,9 @@ def main() -> int:
     failpoints.arm(TrainSettings().failpoint)
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    several = launched()
     try:
-        adapter = _run(job_in(path), lambda: bool(told))
+        adapter = _run(job_in(path), lambda: bool(told), several)
     except DossierError as wrong:
         refusal = {"code": wrong.code, "message": wrong.public, "action": wrong.action}
         path.with_name("refused.json").write_text(json.dumps(refusal))
@@ -294,7 +313,7 @@ def job_in(path: Path) -> Job:
         raise Refused(f"The recipe does not fit: {place}: {first['msg']}.", action="Correct the parameters.") from wrong
 
 
-def _run(job: Job, stopping: Callable[[], bool]) -> Path | None:
+def _run(job: Job, stopping: Callable[[], bool], several: Several) -> Path | None:
     """See `train`; the measurements are appended to the run's metrics.jsonl as they come."""
     records, held_out = (
         [json.loads(line) for line in path.read_text().splitlines() if line] if path is not None else []
@@ -307,7 +326,7 @@ def _run(job: Job, stopping: Callable[[], bool]) -> Path | None:
             metrics.write(json.dumps(measured) + "\n")
             metrics.flush()
 
-        return train(job.recipe, records, job.folder, report, stopping, held_out)
+        return train(job.recipe, records, job.folder, report, stopping, held_out, several)
 
 
 if __name__ == "__main__":

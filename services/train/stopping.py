@@ -25,15 +25,16 @@ class Watch:
     loss: float = float("inf")
     stale: int = 0
 
-    def look(self, model: Any, held_out: Sequence[Example], best: Path, device: str) -> dict[str, float]:
+    def look(self, model: Any, held_out: Sequence[Example], best: Path | None, device: str) -> dict[str, float]:
         """Score the model, keep its adapter in `best` where none was better; the measurements of this look.
 
-        Equal scores are decided by the loss.
+        Equal scores are decided by the loss. With `best` None somebody else keeps it.
         """
         score, loss = _scored(model, held_out, device)
         if (score, -loss) > (self.score, -self.loss):
             self.score, self.loss, self.stale = score, loss, 0
-            _kept(model, best)
+            if best is not None:
+                _kept(model, best)
         else:
             self.stale += 1
         return {"held_out_score": score, "held_out_loss": loss}

@@ -167,7 +167,7 @@ def test_a_deleted_document_marks_the_runs_and_versions_it_went_into(client, eng
     with engine.begin() as connection:
         ledger.add_documents(
             connection,
-            [{"id": f"doc_{number}", "workspace_id": workspace, "name": "x"} for number in (1, 2, 3, 4, 6, 7)],
+            [{"id": f"doc_{number}", "workspace_id": workspace, "name": "x"} for number in (1, 2, 3, 4, 6, 7, 16, 18)],
         )
     run = asked()
     assert client.get(f"/v1/runs/{run}").json()["snapshot"]["deleted_documents"] == 0
