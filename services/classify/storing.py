@@ -19,11 +19,13 @@ from services.classify.calibration import Calibration
 from services.classify.lexical import Lexicon, Vocabulary
 from services.classify.model import Model, Rows
 from services.classify.scope import Scope
+from services.classify.seeing import Seen
 from services.classify.tree import Tree
 from shared.errors import Unavailable
 
 #: Raise the number whenever a file of before could not be read any more.
 FORMAT = "dossier-classifier-2"
+LOOKS_FORMAT = "dossier-looks-1"
 
 
 def saved(model: Model) -> bytes:
@@ -87,6 +89,27 @@ def loaded(content: bytes) -> Model:
     )
 
 
+def looks_saved(digests: list[str], looked: Seen, encoder: str) -> bytes:
+    """What the encoder saw of texts, each by its digest, so that learning again need not look at them again."""
+    arrays: dict[str, NDArray[Any]] = {
+        "deep": looked.deep.astype(np.float16),
+        "middle": looked.middle.astype(np.float16),
+        "shares": looked.shares,
+    }
+    header = {"digests": digests, "encoder": encoder}
+    return bytes(save_arrays(arrays, {LOOKS_FORMAT: json.dumps(header, sort_keys=True)}))
+
+
+def looks_loaded(content: bytes, encoder: str) -> tuple[dict[str, int], Seen] | None:
+    """Digest of a text -> row, and the rows; None where another encoder saw them. The inverse of `looks_saved`."""
+    header = _header(content, LOOKS_FORMAT)
+    if header["encoder"] != encoder:
+        return None
+    arrays = load_arrays(content)
+    looked = Seen(arrays["deep"].astype(np.float32), arrays["middle"].astype(np.float32), arrays["shares"])
+    return {digest: row for row, digest in enumerate(header["digests"])}, looked
+
+
 def _packed(name: str, rows: Any, vocabulary: Vocabulary) -> dict[str, NDArray[Any]]:
     return {
         f"{name}.terms": np.frombuffer("\n".join(vocabulary.terms).encode(), np.uint8),
@@ -105,8 +128,8 @@ def _unpacked(name: str, arrays: dict[str, NDArray[Any]]) -> tuple[Vocabulary, A
     return vocabulary, sparse.csr_matrix(parts, shape=tuple(arrays[f"{name}.shape"]))
 
 
-def _header(content: bytes) -> dict[str, Any]:
+def _header(content: bytes, form: str = FORMAT) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + length])["__metadata__"]
-    header: dict[str, Any] = json.loads(metadata[FORMAT])
+    header: dict[str, Any] = json.loads(metadata[form])
     return header

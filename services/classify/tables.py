@@ -42,9 +42,9 @@ def versions_of(connection: Connection, workspace: str, before: int | None, limi
 
 
 def keep_class(
-    connection: Connection, workspace: str, document: str, answer: Prediction, model: str, version: int
+    connection: Connection, workspace: str, document: str, answer: Prediction, model: str, version: int, vector: bytes
 ) -> None:
-    """Make `answer` the document's one class; out of scope is the empty path."""
+    """Make `answer` the document's one class; out of scope is the empty path. `vector`: half-precision floats."""
     connection.execute(_FORGET, {"document": document})
     connection.execute(
         _KEEP_CLASS,
@@ -57,6 +57,7 @@ def keep_class(
             "alternatives": [{"path": list(one.path), "confidence": one.confidence} for one in answer.alternatives],
             "model": model,
             "version": version,
+            "vector": vector,
         },
     )
 
@@ -77,6 +78,19 @@ def astray(connection: Connection, workspace: str, leaves: Sequence[Sequence[str
     return list(connection.execute(_ASTRAY, {"workspace": workspace, "leaves": known}).scalars())
 
 
+def unlabelled(connection: Connection, workspace: str, limit: int) -> Sequence[Row[Any]]:
+    """Finished documents without a person's class (document_id, name, path, sure, vector), the least sure first.
+
+    `sure` is the confidence in the whole path, null where it was not scored.
+    """
+    return connection.execute(_UNLABELLED, {"workspace": workspace, "limit": limit}).all()
+
+
+def labelled_vectors(connection: Connection, workspace: str) -> list[bytes]:
+    """The sentence vectors of documents that have a person's class to learn from."""
+    return list(connection.execute(_LABELLED, {"workspace": workspace}).scalars())
+
+
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext('classify.taxonomy'), hashtext(:workspace))")
 _NEWEST = text(
     "SELECT version, tree FROM classify.taxonomies WHERE workspace_id = :workspace ORDER BY version DESC LIMIT 1"
@@ -92,9 +106,9 @@ _VERSIONS = text(
 _FORGET = text("DELETE FROM classify.classes WHERE document_id = :document")
 _KEEP_CLASS = text(
     "INSERT INTO classify.classes"
-    " (document_id, workspace_id, path, confidence, in_scope, alternatives, model, taxonomy_version) VALUES"
+    " (document_id, workspace_id, path, confidence, in_scope, alternatives, model, taxonomy_version, vector) VALUES"
     " (:document, :workspace, :path, CAST(:confidence AS double precision[]), :in_scope, :alternatives, :model,"
-    " :version)"
+    " :version, :vector)"
 ).bindparams(bindparam("alternatives", type_=JSONB))
 _CLASS = text(
     "SELECT path, confidence, in_scope, alternatives, model, created_at FROM classify.classes"
@@ -105,4 +119,17 @@ _ASTRAY = text(
     " LEFT JOIN classify.classes ON classes.document_id = documents.id"
     " WHERE documents.workspace_id = :workspace AND documents.state = 'succeeded' AND (classes.document_id IS NULL"
     " OR (in_scope AND array_to_string(path, E'\\x1f') <> ALL(:leaves))) ORDER BY documents.id"
+)
+_UNLABELLED = text(
+    "SELECT c.document_id, d.name, c.path, c.confidence[cardinality(c.confidence)] AS sure, c.vector"
+    " FROM classify.classes c JOIN ledger.documents d ON d.id = c.document_id"
+    " WHERE c.workspace_id = :workspace AND d.state = 'succeeded' AND c.vector IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM review.published_labels l"
+    "  WHERE l.document_id = c.document_id AND l.task = 'class')"
+    " ORDER BY sure NULLS FIRST, c.document_id LIMIT :limit"
+)
+_LABELLED = text(
+    "SELECT c.vector FROM classify.classes c JOIN review.published_labels l ON l.document_id = c.document_id"
+    " WHERE c.workspace_id = :workspace AND l.task = 'class' AND NOT l.audit AND c.vector IS NOT NULL"
+    " ORDER BY c.document_id"
 )

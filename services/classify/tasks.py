@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from services.classify import tables
+import numpy as np
+
+from services.classify import serving, tables
 from services.classify.comparison import compared, scored
-from services.classify.learning import Example, learn
+from services.classify.doubting import alike_from, doubts_from
+from services.classify.learning import Example, Learned, learn
 from services.classify.model import Model
-from services.classify.seeing import seen
-from services.classify.settings import encoder, settings
-from services.classify.storing import loaded, saved
+from services.classify.seeing import Embedder, Seen, seen
+from services.classify.settings import encoder
+from services.classify.storing import looks_loaded, looks_saved, saved
 from services.classify.taxonomy import Taxonomy
 from shared import facts, registry
 from shared.encoder import Encoder
@@ -38,9 +42,12 @@ def classify(job: Classify, work: Work) -> list[Job]:
         tables.forget_class(work.write, job.document)
         return [Extract(document=job.document)]
     embedder = encoder(Path(work.cache))
-    name, model = _model_in_use(work, taxonomy, embedder)
-    (answer,) = model.predict([reading.text], embedder)
-    tables.keep_class(work.write, work.workspace, job.document, answer, name, version)
+    promoted = registry.promoted(work.read, work.workspace, "classifier")
+    name, model = serving.in_use(promoted, work.store, taxonomy, embedder)
+    looked = model.look([reading.text], embedder)
+    (answer,) = model.predict([reading.text], embedder, looked)
+    vector = looked.deep[0].astype(np.float16).tobytes()
+    tables.keep_class(work.write, work.workspace, job.document, answer, name, version, vector)
     return [Extract(document=job.document)]
 
 
@@ -64,31 +71,65 @@ def fit_classifier(job: FitClassifier, work: Work) -> list[Job]:
             code="no_labels",
         )
     embedder = encoder(Path(work.cache))
-    learned = learn(taxonomy, teaching, embedder)
+    documents = [line["document"] for line, _ in labelled if not line["held_out"]]
+    texts = [example.text for example in teaching]
+    looked = _looked(work, texts, embedder)
+    learned = learn(taxonomy, teaching, embedder, looked)
     held_out = [(line, example) for line, example in labelled if line["held_out"]]
-    metrics = learned.metrics | _held_out_metrics(work, taxonomy, learned.model, held_out, embedder)
+    metrics = learned.metrics | _advice(learned, documents, teaching)
+    metrics |= _held_out_metrics(work, taxonomy, learned.model, held_out, embedder)
     lineage = {
         "snapshot": run.snapshot_key,
         "documents": len(teaching),
         "held_out": len(held_out),
         "taxonomy_version": version,
         "encoder": embedder.name,
+        "looks": work.store.put(work.workspace, "looks", looks_saved(_digests(texts), looked, embedder.name)).key,
     }
     artefact = saved(learned.model)
     made = registry.register(work.write, work.store, work.workspace, "classifier", artefact, lineage, metrics, job.run)
     return [Settle(run=job.run, version=made.id)]
 
 
-def _model_in_use(work: Work, taxonomy: Taxonomy, embedder: Encoder) -> tuple[str, Model]:
-    """The name and the model that answer now: the promoted version, cut to today's classes; else a cold one."""
-    promoted = registry.promoted(work.read, work.workspace, "classifier")
-    leaves = taxonomy.leaves()
-    if promoted is not None:
-        learned = _MODELS.of(promoted.digest, lambda: loaded(registry.artefact(work.store, promoted)))
-        if set(learned.tree.leaves) & set(leaves):
-            return promoted.id, learned.today(leaves, lambda path: path)
-    digest = hashlib.sha256(f"{embedder.name}\n{taxonomy.model_dump_json()}".encode()).hexdigest()
-    return f"cold@{digest[:12]}", _MODELS.of(digest, lambda: learn(taxonomy, [], embedder).model)
+def _looked(work: Work, texts: Sequence[str], embedder: Embedder) -> Seen:
+    """What the encoder sees of the texts; what the newest version saw already is not looked at again."""
+    newest = next(iter(registry.versions(work.read, work.workspace, "classifier")), None)
+    key = None if newest is None else newest.lineage.get("looks")
+    known = None if key is None else looks_loaded(work.store.get(key), embedder.name)
+    if known is None:
+        return seen(list(texts), embedder)
+    rows, before = known
+    digests = _digests(texts)
+    fresh = [place for place, digest in enumerate(digests) if digest not in rows]
+    both = before.and_then(seen([texts[place] for place in fresh], embedder)) if fresh else before
+    of = rows | {digests[place]: len(before.deep) + number for number, place in enumerate(fresh)}
+    return both.part([of[digest] for digest in digests])
+
+
+def _digests(texts: Sequence[str]) -> list[str]:
+    return [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32] for text in texts]
+
+
+def _advice(learned: Learned, documents: Sequence[str], teaching: Sequence[Example]) -> dict[str, Any]:
+    """What the left-out answers say about the labels, for people: GET /v1/taxonomy/advice."""
+    tree = learned.model.tree
+    said = [teaching[place].accepted[0] for place in learned.kept]
+    _, right = tree.targets([[path] for path in said])
+    doubts = doubts_from(tree.leaves, learned.probabilities, right)
+    return {
+        "doubts": [
+            {
+                "document": documents[learned.kept[doubt.place]],
+                "said": said[doubt.place],
+                "rather": doubt.rather,
+                "chance": round(doubt.chance, 3),
+                "said_chance": round(doubt.said_chance, 3),
+            }
+            for doubt in doubts
+        ],
+        "alike": [asdict(pair) for pair in alike_from(tree.leaves, learned.probabilities, right)],
+        "labels_by_class": dict(Counter(" / ".join(path) for path in said)),
+    }
 
 
 def _class_lines(snapshot: bytes) -> list[dict[str, Any]]:
@@ -119,7 +160,7 @@ def _held_out_metrics(
     looked = seen(texts, embedder)  # once, for both models
     ours = candidate.predict(texts, embedder, looked)
     in_use = registry.promoted(work.read, work.workspace, "classifier")
-    _, other = _model_in_use(work, taxonomy, embedder)
+    _, other = serving.in_use(in_use, work.store, taxonomy, embedder)
     if other.encoder != embedder.name or not documents:  # nothing to compare, or nobody who could be asked any more
         return scored(compared(documents, truths, ours, None))
     pairs = compared(documents, truths, ours, other.predict(texts, embedder, looked))
@@ -127,22 +168,3 @@ def _held_out_metrics(
     key = work.store.put(work.workspace, "comparisons", content).key
     compared_with = {} if in_use is None else {"compared_with": in_use.id}
     return scored(pairs) | compared_with | {"comparison_key": key}
-
-
-class _Models:
-    """The models this process has read or built, the least recently used forgotten first."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Model] = OrderedDict()
-
-    def of(self, digest: str, made: Callable[[], Model]) -> Model:
-        """The model with that digest; `made` brings it where it is not in memory."""
-        if digest not in self._kept:
-            self._kept[digest] = made()
-        self._kept.move_to_end(digest)
-        while len(self._kept) > settings().models_in_memory:
-            self._kept.popitem(last=False)
-        return self._kept[digest]
-
-
-_MODELS = _Models()

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from services.classify.learning import Example
 from shared import facts, ledger, queues, registry
 from shared.desk import Desk
+from shared.encoder import Encoder
 from shared.jobs import Classify, FitClassifier, Job
 from shared.store import FolderStore
 
@@ -182,3 +183,102 @@ def test_a_run_without_class_labels_is_refused_in_words(
         reason = ledger.trouble_of_run(connection, "run_x")
     assert reason is not None
     assert reason.code == "no_labels"
+
+
+def test_a_class_is_explained_by_places_in_the_document(
+    with_taxonomy: None,
+    read: Read,
+    fit: Callable[..., registry.Version],
+    letters: Letters,
+    run_job: Callable[[Job], list[str]],
+    client: TestClient,
+) -> None:
+    version = fit(letters(8))
+    content = "Hello. A pipe burst in our kitchen and the water ruined the floor."
+    document = read(content)
+    run_job(Classify(document=document))
+    answer = client.get(f"/v1/documents/{document}/classes/explanation").json()
+    assert (answer["model"], answer["path"]) == (version.id, ["claims", "water damage"])
+    first = answer["sentences"][0]
+    assert content[first["start"] : first["end"]] == first["text"]
+    rather = client.get(f"/v1/documents/{document}/classes/explanation", params={"path": ["money", "invoice"]})
+    assert rather.json()["against"] == ["claims", "water damage"]
+    unknown = client.get(f"/v1/documents/{document}/classes/explanation", params={"path": ["money", "cheque"]})
+    assert unknown.status_code == 422
+
+
+def test_the_next_documents_to_label_are_proposed_until_they_have_labels(
+    with_taxonomy: None,
+    read: Read,
+    run_job: Callable[[Job], list[str]],
+    client: TestClient,
+    engine: Engine,
+    workspace: str,
+    letters: Letters,
+) -> None:
+    documents = [read(letter.text) for letter in letters(2)]
+    for document in documents:
+        run_job(Classify(document=document))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE ledger.documents SET state = 'succeeded'"))
+    proposed = client.get("/v1/labels/proposals", params={"limit": 3}).json()["items"]
+    assert len(proposed) == 3
+    assert proposed[0]["gain"] >= proposed[1]["gain"] >= proposed[2]["gain"] > 0
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO review.published_labels (id, workspace_id, document_id, task, path, audit, created_at)"
+                " VALUES ('lab_1', :workspace, :document, 'class', '{money,invoice}', false, now())"
+            ),
+            {"workspace": workspace, "document": proposed[0]["document"]},
+        )
+    again = client.get("/v1/labels/proposals", params={"limit": 50}).json()["items"]
+    assert proposed[0]["document"] not in {item["document"] for item in again}
+
+
+def test_a_wrong_label_is_named_in_the_advice(
+    with_taxonomy: None, fit: Callable[..., registry.Version], letters: Letters, client: TestClient
+) -> None:
+    assert client.get("/v1/taxonomy/advice").json()["model"] is None
+    written = letters(8)
+    written[5] = Example(written[5].text, (("money", "invoice"),))
+    version = fit(written)
+    advice = client.get("/v1/taxonomy/advice").json()
+    assert advice["model"] == version.id
+    wrong = [doubt for doubt in advice["doubts"] if doubt["said"] == ["money", "invoice"]]
+    assert [doubt["rather"] for doubt in wrong] == [["claims", "motor accident"]]
+    assert wrong[0]["chance"] > wrong[0]["said_chance"]
+    assert advice["few_labels"] == []
+
+
+def test_a_second_fit_looks_only_at_documents_that_the_first_did_not_see(
+    with_taxonomy: None,
+    engine: Engine,
+    store: FolderStore,
+    workspace: str,
+    read: Read,
+    letters: Letters,
+    run_job: Callable[[Job], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+    encode = Encoder.encode_deep_and_middle
+    monkeypatch.setattr(
+        Encoder,
+        "encode_deep_and_middle",
+        lambda self, texts, *rest, **more: looked_at.append(len(texts)) or encode(self, texts, *rest, **more),
+    )
+    lines = [
+        {"document": read(one.text), "task": "class", "path": list(one.accepted[0]), "held_out": False}
+        for one in letters(4)
+    ]
+    for run, count in (("run_1", 19), ("run_2", 20)):
+        key = store.put(workspace, "snapshots", "\n".join(map(json.dumps, lines[:count])).encode()).key
+        with engine.begin() as connection:
+            connection.execute(
+                text("INSERT INTO train.published_runs VALUES (:id, :workspace, 'classifier', :key, true, '{}')"),
+                {"id": run, "workspace": workspace, "key": key},
+            )
+        looked_at.clear()
+        run_job(FitClassifier(run=run))
+        assert looked_at[0] == (19 if run == "run_1" else 1)

@@ -30,7 +30,7 @@ from shared.errors import NotFound, Refused
 from shared.http import admin, desk, reader
 from shared.jobs import Classify
 
-router = APIRouter(prefix="/v1", tags=["classify"])
+router = APIRouter()
 
 #: A taxonomy file larger than this is a mistake.
 _MOST_BYTES = 4 << 20
