@@ -106,7 +106,14 @@ def _cpu_only(engine: str) -> None:
 def _check(*files: Path | None) -> None:
     """Raise Refused, naming the line, where a record is no JSON object with an id: before minutes of learning."""
     for path in files:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path else [], 1):
+        if path is not None:
+            _check_lines(path)
+
+
+def _check_lines(path: Path) -> None:
+    # Line by line as the file has them: str.splitlines also cuts at characters that JSON may hold as they are.
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
             try:
                 fits = not line.strip() or "id" in json.loads(line)
             except (ValueError, TypeError):

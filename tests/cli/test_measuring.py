@@ -114,3 +114,12 @@ def test_a_broken_record_is_named_by_its_line(tmp_path: Path) -> None:
     (tmp_path / "test.jsonl").write_text('{"id": "a", "text": "fine"}\nnot json\n')
     with pytest.raises(Refused, match="line 2"):
         measuring.classify(test=tmp_path / "test.jsonl", out=tmp_path / "out.jsonl", train=tmp_path / "test.jsonl")
+
+
+def test_a_line_ends_where_the_file_says_and_not_at_every_character_that_could_end_one(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps({"id": "1", "text": "a\x85b\u2028c"}, ensure_ascii=False) + "\n", encoding="utf-8")
+    measuring._check(path)
+    path.write_text('{"id": "1"}\n["no record"]\n')
+    with pytest.raises(Refused, match="line 2"):
+        measuring._check(path)
