@@ -86,9 +86,10 @@ class Front:
 class Kubernetes:
     """A Deployment whose init container fetches the version that an annotation of its pods names.
 
-    The readiness of a new pod includes its canary (the chart's `tgi` part), so the Deployment's own rolling update
-    starts, proves, switches and drains; old pods go on until a new one is ready. A rollout that makes no progress is
-    taken back by the annotation it replaced. `api` is the API server's address, `token` a service account's.
+    docs/deployment.md has the patch for it. The Deployment's own rolling update starts, waits for readiness, switches
+    and drains; old pods go on until a new one is ready. There is no canary here before requests arrive: readiness is
+    all that Kubernetes asks. A rollout that makes no progress is taken back by the annotation it replaced. `api` is the
+    API server's address, `token` a service account's that may get and patch this Deployment.
     """
 
     def __init__(self, api: str, token: str, namespace: str, deployment: str, timeout_s: float = 1800) -> None:

@@ -151,3 +151,40 @@ def test_vllm_keeps_what_it_has_where_the_new_adapter_does_not_answer(serving, s
     with pytest.raises(Refused, match="no such rank"):
         target.put("mv_2", manifest)
     assert target.in_use() == "mv_1"
+
+
+def test_the_patch_of_the_guide_is_what_kubernetes_takes():
+    import re
+    from pathlib import Path
+
+    import kubernetes_validate
+    import yaml
+
+    guide = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+    [patch] = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL) if "fetch" in block
+    ]
+    [init] = patch["spec"]["template"]["spec"]["initContainers"]
+    assert init["env"][0]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.annotations['dossier/version']"
+    # Strategic merge: what the patch leaves out is the chart's.
+    for container in patch["spec"]["template"]["spec"]["containers"]:
+        container.setdefault("image", "tgi")
+    kubernetes_validate.validate(patch, "1.29", strict=True)
+
+
+def test_an_init_container_gets_the_whole_version_or_the_operators_weights(
+    engine, store, workspace, manifest, tmp_path
+):
+    from services.train.tasks.fetching import fetch
+    from shared import registry
+    from shared.errors import NotFound
+
+    with engine.begin() as connection:
+        version = registry.register(connection, store, workspace, "generator", manifest, {}, {})
+        fetch(connection, store, version.id, tmp_path / "one", None)
+        fetch(connection, store, "", tmp_path / "two", tmp_path / "merged")
+        with pytest.raises(NotFound):
+            fetch(connection, store, "mv_none", tmp_path / "three", None)
+    for place in ("one", "two"):
+        assert (tmp_path / place / "model.safetensors").read_bytes() == b"large"
+    assert not (tmp_path / "three").exists()
