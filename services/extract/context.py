@@ -26,10 +26,12 @@ def hashed(strings: Sequence[Sequence[str]]) -> csr_matrix:
     """One row per candidate, WIDTH columns, values 0 and 1 (more where two strings collide)."""
     if not strings:
         return csr_matrix((0, WIDTH), dtype="float32")
-    # Surrogates (from broken files) cannot be hashed.
-    clean = [[one.encode("utf-8", "replace").decode() for one in row] for row in strings]
     hasher = FeatureHasher(n_features=WIDTH, input_type="string", alternate_sign=False, dtype="float32")
-    return hasher.transform(clean)
+    try:
+        return hasher.transform(strings)
+    except UnicodeEncodeError:
+        # Surrogates, from broken files, cannot be hashed. Cleaning every string costs a sixth of all the time.
+        return hasher.transform([[one.encode("utf-8", "replace").decode() for one in row] for row in strings])
 
 
 class Surroundings:

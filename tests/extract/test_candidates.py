@@ -8,6 +8,7 @@ import time
 import pytest
 
 from services.extract.candidates import candidates_in, pools_of
+from services.extract.context import hashed
 from services.extract.layout import sheet_of
 from services.extract.schema import FIELD_TYPES, FieldSpec
 from shared.documents import Page, Reading, Word
@@ -75,3 +76,10 @@ def test_no_text_takes_time_with_the_square_of_its_length(hostile):
         for pool in pools_of(FieldSpec(name="x", type=type_, choices=("a b",))):
             candidates_in(sheet, pool)
     assert time.process_time() - began < 5
+
+
+def test_surrogates_of_a_broken_file_do_not_stop_the_hashing():
+    whole = hashed([["O=a"], ["O=b"]])
+    broken = hashed([["O=a"], ["O=\ud800"]])
+    assert (whole[0] != broken[0]).nnz == 0
+    assert broken.shape == whole.shape
