@@ -47,24 +47,28 @@ export async function all(path, most = 1000, options) {
   return items;
 }
 
-/** How often a part of an upload is sent before giving up; the key keeps what arrived twice from counting twice. */
-const UPLOAD_TRIES = 3;
-const UPLOAD_PAUSE_MS = 1500;
+/** Pauses before a part of an upload is sent again; the key keeps what arrived twice from counting twice. */
+const UPLOAD_PAUSES_MS = [1000, 2000, 4000, 8000, 15000, 30000, 60000, 60000, 60000, 60000];
+/** No answer, too many requests, and what a proxy says while the server is away. */
+const PASSING = [0, 429, 502, 503, 504];
 
-/** Send files with progress: `onProgress(share)` in 0..1. Answers the parsed JSON; throws Problem. */
-export async function upload(path, form, onProgress) {
-  const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
-  for (let tries = 1; ; tries += 1) {
+/**
+ * Send files with progress: `onProgress(share)` in 0..1; `onWait()` when it did not get through and is tried again.
+ * Answers the parsed JSON; throws Problem.
+ */
+export async function upload(path, form, onProgress, onWait) {
+  const bytes = Array.from(crypto.getRandomValues(new Uint8Array(16)));
+  const key = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  for (const pause of UPLOAD_PAUSES_MS) {
     try {
       return await send(path, form, key, onProgress);
     } catch (wrong) {
-      const passes = wrong.status === 0 || wrong.status === 503;
-      if (!passes || tries === UPLOAD_TRIES) throw wrong;
-      await new Promise((resolve) => setTimeout(resolve, UPLOAD_PAUSE_MS * tries));
+      if (!PASSING.includes(wrong.status)) throw wrong;
+      onWait();
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
+  return send(path, form, key, onProgress);
 }
 
 function send(path, form, key, onProgress) {

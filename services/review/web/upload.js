@@ -1,13 +1,16 @@
-// Send files as one batch: in parts small enough for progress, with one outcome per file.
+// Send files as one batch: small ones many at a time, large ones resumably, with one outcome per file.
 import { post, upload } from "/web/api.js";
 import { h, show } from "/web/dom.js";
 import { count, plural } from "/web/format.js";
 import { icon } from "/web/icons.js";
+import { batchToGoOnWith, sendResumably } from "/web/resumable.js";
 import { attempt, button } from "/web/widgets.js";
 
 /** One request carries at most this many files and bytes; a lost connection then loses little. */
 const PART_FILES = 40;
 const PART_BYTES = 48 * 1024 * 1024;
+/** Larger files are sent resumably, one by one: of these a lost connection costs nothing. */
+const LARGE_BYTES = 4 * 1024 * 1024;
 
 /** Outcomes of the last upload of each batch, shown when its page opens. */
 export const outcomesOf = new Map();
@@ -64,9 +67,12 @@ export function dropZone(onDone) {
       line,
     );
     await attempt(async () => {
-      const batch = await send(chosen, (sent, share) => {
-        progress.style.width = `${100 * share}%`;
-        line.textContent = `${count(sent)} of ${count(chosen.length)}`;
+      const batch = await send(chosen, {
+        onProgress: (sent, share) => {
+          progress.style.width = `${100 * share}%`;
+          line.textContent = `${count(sent)} of ${count(chosen.length)}`;
+        },
+        onWait: () => (line.textContent = "The connection was lost. It goes on by itself as soon as it is back."),
       });
       await onDone(batch);
     });
@@ -75,31 +81,48 @@ export function dropZone(onDone) {
   }
 }
 
-async function send(files, onProgress) {
+async function send(files, { onProgress, onWait }) {
   const total = files.reduce((sum, file) => sum + file.size, 0) || 1;
+  const large = files.filter((file) => file.size > LARGE_BYTES);
   const outcomes = [];
-  let batch = null;
+  let batch = await batchToGoOnWith(large);
   let bytes = 0;
-  let sent = 0;
-  for (const part of parts(files)) {
-    const form = new FormData();
+  const progress = (size) => (share) => onProgress(outcomes.length, (bytes + share * size) / total);
+  const form = () => {
+    const fields = new FormData();
     if (!batch) {
-      form.append("name", nameFor(files));
-      form.append("finalize", "false");
+      fields.append("name", nameFor(files));
+      fields.append("finalize", "false");
     }
-    for (const file of part) form.append("files", file, file.path ?? file.name);
-    const partBytes = part.reduce((sum, file) => sum + file.size, 0);
-    const answer = await upload(batch ? `/v1/batches/${batch.id}/files` : "/v1/batches", form, (share) =>
-      onProgress(sent, (bytes + share * partBytes) / total),
-    );
+    return fields;
+  };
+  for (const part of parts(files.filter((file) => file.size <= LARGE_BYTES))) {
+    const filled = form();
+    for (const file of part) filled.append("files", file, file.path ?? file.name);
+    const size = part.reduce((sum, file) => sum + file.size, 0);
+    const path = batch ? `/v1/batches/${batch.id}/files` : "/v1/batches";
+    const answer = await upload(path, filled, progress(size), onWait);
     batch = answer.batch;
     outcomes.push(...answer.files);
-    bytes += partBytes;
-    sent += part.length;
+    bytes += size;
+  }
+  batch ??= (await upload("/v1/batches", form(), () => {}, onWait)).batch;
+  for (const file of large) {
+    outcomes.push(await sendResumably(file, batch.id, progress(file.size), onWait).catch(refusal(file)));
+    bytes += file.size;
   }
   await post(`/v1/batches/${batch.id}/finalize`);
   outcomesOf.set(batch.id, outcomes);
   return batch;
+}
+
+/** A file that is refused for what it is does not stop the others. */
+function refusal(file) {
+  return (problem) => {
+    if (![413, 422].includes(problem.status)) throw problem;
+    const reason = { code: problem.code, message: problem.message, action: problem.action };
+    return { name: file.path ?? file.name, outcome: "refused", document: null, duplicate_of: null, reason };
+  };
 }
 
 function* parts(files) {

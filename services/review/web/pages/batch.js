@@ -139,17 +139,7 @@ export async function open(root, { id, signal, me }) {
           h("div", {}, document.reason?.message ?? "It failed without a reason; that is a defect of ours."),
           document.reason?.action && h("div", { class: "muted" }, document.reason.action),
         ),
-        me.role !== "reader" &&
-          button(
-            "Retry",
-            () =>
-              attempt(async () => {
-                await post(`/v1/documents/${document.id}/retry`);
-                say(`${document.name} starts again.`);
-                await again();
-              }),
-            { small: true, icon: "retry" },
-          ),
+        me.role !== "reader" && startAgain(document),
       ),
     );
     return h(
@@ -158,6 +148,24 @@ export async function open(root, { id, signal, me }) {
       h("div", { class: "section-head" }, h("h2", {}, "What failed, and what to do")),
       h("div", { class: "table-box outcomes" }, rows),
     );
+  }
+
+  /** The button that retries a document, with a field for the password where its file needs one. */
+  function startAgain(document) {
+    const locked = document.reason?.code === "needs_password";
+    const password = locked && h("input", { type: "password", autocomplete: "off", "aria-label": "Password of the file" });
+    const retry = () =>
+      attempt(async () => {
+        await post(`/v1/documents/${document.id}/retry`, password?.value ? { password: password.value } : {});
+        say(`${document.name} starts again.`);
+        await again();
+      });
+    if (!locked) return button("Retry", retry, { small: true, icon: "retry" });
+    const submit = (event) => {
+      event.preventDefault();
+      retry();
+    };
+    return h("form", { class: "row", on: { submit } }, password, h("button", { class: "button small" }, "Open"));
   }
 
   async function again() {
