@@ -6,9 +6,10 @@ words of a line are parted by a blank, cells of a row by a tab, lines by a newli
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Iterable
+from itertools import accumulate, pairwise, repeat
 
 import msgspec
 
@@ -83,7 +84,7 @@ def compose(drafts: list[PageDraft]) -> Composed:
             cursor = _append(line, parts, words, cursor)
             page_spans.append((line_start, cursor))
             if line.table is not None:
-                cells.setdefault(line.table, []).extend(_cells(line, words[first:], cells.get(line.table)))
+                cells.setdefault(line.table, []).extend(_cells(line, words, first, cells.get(line.table)))
         pages.append(Page(draft.number, draft.width, draft.height, start, cursor, words, draft.source, draft.quality))
         spans.append(page_spans)
         tables.extend(Table(draft.number, _hull(found, words), found) for found in cells.values())
@@ -92,41 +93,32 @@ def compose(drafts: list[PageDraft]) -> Composed:
 
 def _append(line: Line, parts: list[str], words: list[Word], cursor: int) -> int:
     """Append the line's words; returns the offset behind the last one."""
-    boxes: Iterable[Box | None] = line.boxes or [None] * len(line.words)
-    if len(line.cells) > 1:
-        return _append_row(line, boxes, parts, words, cursor)
+    boxes: Iterable[Box | None] = line.boxes or repeat(None)
     starts = list(accumulate([len(text) + 1 for text in line.words], initial=cursor))
     words.extend(map(Word, line.words, boxes, starts, [start - 1 for start in starts[1:]]))
-    parts.append(" ".join(line.words))
+    if len(line.cells) > 1:
+        bounds = pairwise([*line.cells, len(line.words)])
+        parts.append("\t".join([" ".join(line.words[first:last]) for first, last in bounds]))
+    else:
+        parts.append(" ".join(line.words))
     return starts[-1] - 1
 
 
-def _append_row(line: Line, boxes: Iterable[Box | None], parts: list[str], words: list[Word], cursor: int) -> int:
-    firsts = set(line.cells)
-    for index, (text, box) in enumerate(zip(line.words, boxes, strict=True)):
-        if index:
-            parts.append("\t" if index in firsts else " ")
-            cursor += 1
-        parts.append(text)
-        words.append(Word(text, box, cursor, cursor + len(text)))
-        cursor += len(text)
-    return cursor
-
-
-def _cells(line: Line, words: list[Word], before: list[Cell] | None) -> Iterator[Cell]:
-    """The cells of one row, numbered after the rows before it."""
+def _cells(line: Line, words: list[Word], first: int, before: list[Cell] | None) -> list[Cell]:
+    """The cells of one row, numbered after the rows before it; its words are `words[first:]`."""
     row = before[-1].row + 1 if before else 0
-    bounds = [*line.cells, len(words)]
-    columns = line.columns or list(range(len(line.cells)))
-    for place, column in enumerate(columns):
-        inside = words[bounds[place] : bounds[place + 1]]
-        if inside:
-            yield Cell(row, column, inside[0].start, inside[-1].end)
+    columns = line.columns or range(len(line.cells))
+    bounds = pairwise([*line.cells, len(line.words)])
+    return [
+        Cell(row, column, words[first + start].start, words[first + end - 1].end)
+        for column, (start, end) in zip(columns, bounds, strict=True)
+    ]
 
 
 def _hull(cells: list[Cell], words: list[Word]) -> Box | None:
-    start, end = cells[0].start, cells[-1].end
-    boxes = [word.box for word in words if word.box is not None and start <= word.start and word.end <= end]
+    first = bisect.bisect_left(words, cells[0].start, key=lambda word: word.start)
+    last = bisect.bisect_right(words, cells[-1].end, key=lambda word: word.end)
+    boxes = [word.box for word in words[first:last] if word.box is not None]
     if not boxes:
         return None
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)

@@ -167,7 +167,7 @@ def _rows(segments: list[Segment]) -> list[list[Segment]]:
 
 def _in_columns(rows: list[list[Segment]], width: float) -> list[list[Segment]]:
     """The rows in reading order, bands of two or more prose columns read column by column."""
-    if sum(sum(s.last - s.first > 2 for s in row) > 1 for row in rows if len(row) > 1) < _FEWEST_COLUMN_LINES:
+    if sum([sum([s.last - s.first > 2 for s in row]) > 1 for row in rows if len(row) > 1]) < _FEWEST_COLUMN_LINES:
         return rows  # forms and tables: short pieces beside each other
     gutter = _gutter([segment for row in rows for segment in row], width)
     if gutter is None:
@@ -205,13 +205,12 @@ def _is_prose(segments: list[Segment]) -> bool:
 
 def _gutter(segments: list[Segment], width: float) -> float | None:
     """The x that the fewest segments cross while many stand on both sides; None where there is no such place."""
-    x0 = np.fromiter((s.x0 for s in segments), dtype=np.float64)
-    x1 = np.fromiter((s.x1 for s in segments), dtype=np.float64)
-    places = np.arange(x0.min() + 0.15 * width, x1.max() - 0.15 * width, 3.0)
+    x0, x1 = np.sort([s.x0 for s in segments]), np.sort([s.x1 for s in segments])
+    places = np.arange(x0[0] + 0.15 * width, x1[-1] - 0.15 * width, 3.0)
     if not len(places):
         return None
-    before = (x1[:, None] <= places).sum(axis=0)
-    behind = (x0[:, None] >= places).sum(axis=0)
+    before = np.searchsorted(x1, places, side="right")
+    behind = len(segments) - np.searchsorted(x0, places, side="left")
     crossing = len(segments) - before - behind
     worth = np.minimum(before, behind) - 2 * crossing
     best = int(worth.argmax())
@@ -226,10 +225,10 @@ def _with_gaps(rows: list[list[Segment]], white: float) -> list[tuple[list[Segme
     result = []
     above = bottom = -np.inf
     for row in rows:
-        top = min(segment.y0 for segment in row)
+        top = min([segment.y0 for segment in row])
         gap = bottom > -np.inf and not (-(bottom - above) < top - bottom < white)
         result.append((row, gap))
-        above, bottom = top, max(segment.y1 for segment in row)
+        above, bottom = top, max([segment.y1 for segment in row])
     return result
 
 

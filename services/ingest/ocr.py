@@ -61,10 +61,9 @@ def recognise(picture: Image.Image, dpi: int = DPI) -> Recognised:
 
     Raises Refused where tesseract is missing or takes too long for the page.
     """
-    pixels = np.asarray(picture)
-    if _blank(pixels):
+    if _blank(picture):
         return Recognised([], np.zeros((0, 4)), np.zeros(0, dtype=np.int64), None)
-    if may_lie_sideways(pixels) and (asked := _quarter_turns(picture, dpi)) % 2:
+    if may_lie_sideways(np.asarray(picture)) and (asked := _quarter_turns(picture, dpi)) % 2:
         return _better(_turned(picture, dpi, asked), picture, dpi, (asked + 2) % 4)
     found = _straightened(picture, dpi)
     if not _sound(found):
@@ -95,10 +94,12 @@ def _turned(picture: Image.Image, dpi: int, turns: int) -> Recognised:
     return found
 
 
-def _blank(pixels: Pixels) -> bool:
+def _blank(picture: Image.Image) -> bool:
     """Whether hardly a pixel differs from the paper: recognising an empty page costs as much as a full one."""
-    paper = float(np.median(pixels))
-    return float((np.abs(pixels - np.float32(paper)) > 40).mean()) < 5e-5
+    shades = np.array(picture.histogram())
+    paper = int(np.searchsorted(shades.cumsum(), shades.sum() / 2))
+    other = shades[: max(paper - 40, 0)].sum() + shades[paper + 41 :].sum()
+    return float(other / max(shades.sum(), 1)) < 5e-5
 
 
 #: Clockwise quarter turns to Pillow's counter-clockwise ones.

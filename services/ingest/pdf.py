@@ -63,8 +63,12 @@ def read_pdf(
         if count > limits.pages:
             raise too_large("pages", count, limits.pages)
         embedded, attached = _carried(document)
+        fields: dict[str, str] = {}
+        pdfium.open_forms(document)
         with ThreadPoolExecutor(threads) as pool:
-            drafts = _pages(document, pool, threads, notes, progress)
+            drafts = _pages(document, pool, threads, fields, notes, progress)
+    if fields:
+        embedded.append(Embedded("pdf_form", values=fields))
     return ReadPdf(drafts, embedded, attached, notes)
 
 
@@ -72,6 +76,7 @@ def _pages(
     document: pypdfium2.PdfDocument,
     pool: ThreadPoolExecutor,
     threads: int,
+    fields: dict[str, str],
     notes: list[str],
     progress: Callable[[int, int], None],
 ) -> list[PageDraft]:
@@ -81,7 +86,7 @@ def _pages(
     damaged: list[int] = []
     for index in range(count):
         try:
-            page = pdfium.page_at(document, index)
+            page = pdfium.page_at(document, index, fields)
         except Refused:
             damaged.append(index + 1)
             drafts.append(PageDraft(index + 1, 0.0, 0.0, [], "none"))
@@ -191,7 +196,4 @@ def _carried(document: pypdfium2.PdfDocument) -> tuple[list[Embedded], list[tupl
             embedded.append(invoice)
         else:
             attached.append((name, content))
-    values = pdfium.form_values(document)
-    if values:
-        embedded.append(Embedded("pdf_form", values=values))
     return embedded, attached

@@ -1,7 +1,7 @@
 """One PDF through pdfium: pages, words with exact boxes, attachments, form fields, pictures of pages.
 
-Text and geometry come from two calls per word into pdfium's C interface with bare addresses: a call per
-character, or checked ctypes pointers, would cost more than the parsing itself. Decides nothing about reading
+Text and geometry come from two calls per word into pdfium's C interface, with arguments made beforehand: a call per
+character, or arguments that ctypes converts, would cost more than the parsing itself. Decides nothing about reading
 order or whether a text layer deserves trust.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import repeat
 
 import msgspec
 import numpy as np
@@ -29,10 +31,10 @@ LINE_END_HYPHEN = "\ufffe"
 #: Annotations that print text of their own: FreeText, Stamp, Widget (PDF 32000-1, 12.5.6).
 _PRINTING = frozenset([raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP, raw.FPDF_ANNOT_WIDGET])
 
-_address, _int = ctypes.c_void_p, ctypes.c_int
-_loose_box = ctypes.PYFUNCTYPE(_int, _address, _int, _address)(
-    ctypes.cast(raw.FPDFText_GetLooseCharBox, _address).value or 0
-)
+#: FPDFText_GetLooseCharBox(page of text, index of the character, place for left, right, bottom, top).
+_loose_box = ctypes.PYFUNCTYPE(None)(ctypes.cast(raw.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0)
+#: So many characters are asked for their cells before the answers are copied.
+_CELLS_AT_ONCE = 2_048
 
 
 class PageWords(msgspec.Struct):
@@ -86,11 +88,14 @@ def _rebuilt(content: bytes, wrong: Exception) -> pdfium.PdfDocument:
         raise corrupt("PDF", "its structure is damaged beyond repair", private=f"{wrong!r}; {still!r}") from still
 
 
-def page_at(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
-    """Page `index` (0-based) with everything its annotations print drawn into it; Refused where it is damaged."""
+def page_at(document: pdfium.PdfDocument, index: int, fields: dict[str, str] | None = None) -> pdfium.PdfPage:
+    """Page `index` (0-based) with everything its annotations print drawn into it; Refused where it is damaged.
+
+    Filled form fields on it are put into `fields`, name to value, after `open_forms`.
+    """
     try:
         page = document[index]
-        if _prints_annotations(page) and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS:
+        if _prints_annotations(document, page, fields) and _flattened(page):
             page.close()
             page = document[index]
     except pdfium.PdfiumError as wrong:
@@ -98,14 +103,21 @@ def page_at(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
     return page
 
 
-def _prints_annotations(page: pdfium.PdfPage) -> bool:
+def _flattened(page: pdfium.PdfPage) -> bool:
+    return bool(raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == raw.FLATTEN_SUCCESS)
+
+
+def _prints_annotations(document: pdfium.PdfDocument, page: pdfium.PdfPage, fields: dict[str, str] | None) -> bool:
+    """Whether any annotation prints text of its own. Collects form fields on the way."""
+    printing = False
     for index in range(min(raw.FPDFPage_GetAnnotCount(page), 10_000)):
         annotation = raw.FPDFPage_GetAnnot(page, index)
         subtype = raw.FPDFAnnot_GetSubtype(annotation)
+        if subtype == raw.FPDF_ANNOT_WIDGET and fields is not None and document.formenv:
+            _filled(document, annotation, fields)
         raw.FPDFPage_CloseAnnot(annotation)
-        if subtype in _PRINTING:
-            return True
-    return False
+        printing |= subtype in _PRINTING
+    return printing
 
 
 def words_of(page: pdfium.PdfPage) -> PageWords:
@@ -134,17 +146,19 @@ def words_of(page: pdfium.PdfPage) -> PageWords:
 
 def _spans(codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Starts (inclusive) and ends (exclusive) of the words; a line-end hyphen ends the word it belongs to."""
-    inked = ~_blank()[np.minimum(codes, 0xFFFF)]
-    before = np.concatenate(([False], inked[:-1] & (codes[:-1] != ord(LINE_END_HYPHEN)))) if len(codes) else inked
-    starts = np.flatnonzero(inked & ~before)
-    last = np.append(~inked[1:], True) | (codes == ord(LINE_END_HYPHEN))
-    return starts, np.flatnonzero(inked & last) + 1
+    inked = np.take(_inked(), codes, mode="clip")
+    after = np.zeros(len(codes) + 1, dtype=np.bool_)  # whether the character before belongs to a word that goes on
+    after[1:] = inked & (codes != ord(LINE_END_HYPHEN))
+    starts = np.flatnonzero(inked > after[:-1])
+    goes_on = np.zeros(len(codes), dtype=np.bool_)
+    goes_on[:-1] = inked[1:]
+    return starts, np.flatnonzero(inked > (goes_on & after[1:])) + 1
 
 
 @functools.cache
-def _blank() -> npt.NDArray[np.bool_]:
-    """Which code points below 0x10000 are white space."""
-    return np.array([chr(code).isspace() for code in range(0x10000)])
+def _inked() -> npt.NDArray[np.bool_]:
+    """Which code points up to 0x10000 are no white space; what lies beyond is none either."""
+    return np.array([not chr(code).isspace() for code in range(0x10001)])
 
 
 def _boxes(
@@ -155,23 +169,38 @@ def _boxes(
     It is that of the cells of its first and last character: from baseline descent to ascent of the font, so words
     of one line are equally high. Of 69,648 words of 80 public PDFs all but one lie inside (2026-11).
     """
-    handle = ctypes.cast(textpage.raw, _address).value
     if raw.FPDFText_CountChars(textpage) != length:  # characters that print nothing are missing from the text
         index_of = raw.FPDFText_GetCharIndexFromTextIndex
         starts = np.array([max(index_of(textpage, start), 0) for start in starts.tolist()], dtype=np.int64)
         ends = np.array([max(index_of(textpage, end - 1), 0) + 1 for end in ends.tolist()], dtype=np.int64)
-    cells = np.zeros((len(starts), 8), dtype=np.float32)
-    at = cells.ctypes.data
-    for first, last in zip(starts.tolist(), (ends - 1).tolist(), strict=True):
-        _loose_box(handle, first, at)
-        _loose_box(handle, last, at + 16)
-        at += 32
+    cells = _cells(textpage, np.stack([starts, ends - 1], axis=1).ravel()).reshape(-1, 8)
     low, high = np.minimum(cells[:, :4], cells[:, 4:]), np.maximum(cells[:, :4], cells[:, 4:])
     boxes = np.stack([low[:, 0], high[:, 1], high[:, 2], low[:, 3]], axis=1).astype(np.float64)
     odd = ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 1] > boxes[:, 3]))
     for row in np.flatnonzero(odd).tolist():
         boxes[row] = _ink(textpage, int(starts[row]), int(ends[row]), boxes[row])
     return boxes
+
+
+def _cells(textpage: pdfium.PdfTextPage, characters: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """One row `(left, right, bottom, top)` per character; zeros where pdfium knows no cell."""
+    handle = ctypes.cast(textpage.raw, ctypes.c_void_p)
+    room, places = _room()
+    found = np.empty((len(characters), 4), dtype=np.float32)
+    for first in range(0, len(characters), _CELLS_AT_ONCE):
+        asked = characters[first : first + _CELLS_AT_ONCE]
+        room[:] = 0
+        deque(map(_loose_box, repeat(handle), asked.tolist(), places), maxlen=0)
+        found[first : first + len(asked)] = room[: len(asked)]
+    return found
+
+
+@functools.cache
+def _room() -> tuple[npt.NDArray[np.float32], list[object]]:
+    """Room for cells, and a C reference to each row: to make one costs as much as the call it is for."""
+    room = (ctypes.c_float * (4 * _CELLS_AT_ONCE))()
+    rows = np.frombuffer(memoryview(room).cast("B"), dtype=np.float32).reshape(-1, 4)
+    return rows, [ctypes.byref(room, row * rows.strides[0]) for row in range(_CELLS_AT_ONCE)]
 
 
 def _ink(textpage: pdfium.PdfTextPage, start: int, end: int, fallback: Boxes) -> Boxes:
@@ -233,24 +262,17 @@ def attachments(document: pdfium.PdfDocument) -> Iterator[tuple[str, bytes]]:
             continue
 
 
-def form_values(document: pdfium.PdfDocument) -> dict[str, str]:
-    """Field name to value for every filled field of an interactive form; empty where there is none."""
-    if document.get_formtype() == raw.FORMTYPE_NONE:
-        return {}
-    document.init_forms()
-    values: dict[str, str] = {}
-    for index in range(len(document)):
-        page = document[index]
-        for place in range(raw.FPDFPage_GetAnnotCount(page)):
-            annotation = raw.FPDFPage_GetAnnot(page, place)
-            if raw.FPDFAnnot_GetSubtype(annotation) == raw.FPDF_ANNOT_WIDGET:
-                name = _form_string(raw.FPDFAnnot_GetFormFieldName, document, annotation)
-                value = _form_string(raw.FPDFAnnot_GetFormFieldValue, document, annotation)
-                if name and value:
-                    values[name] = value
-            raw.FPDFPage_CloseAnnot(annotation)
-        page.close()
-    return values
+def open_forms(document: pdfium.PdfDocument) -> None:
+    """Make ready to read form fields, where the document has any; before its first page is opened."""
+    if document.get_formtype() != raw.FORMTYPE_NONE:
+        document.init_forms()
+
+
+def _filled(document: pdfium.PdfDocument, annotation: object, fields: dict[str, str]) -> None:
+    name = _form_string(raw.FPDFAnnot_GetFormFieldName, document, annotation)
+    value = _form_string(raw.FPDFAnnot_GetFormFieldValue, document, annotation)
+    if name and value:
+        fields[name] = value
 
 
 def _form_string(call: object, document: pdfium.PdfDocument, annotation: object) -> str:

@@ -28,9 +28,10 @@ def mark_tables(lines: list[Line]) -> None:
         columns = _columns(intervals)
         if len(columns) < _FEWEST_CELLS:
             continue
+        lefts = [left for left, _ in columns]
         for line, cells in zip(run, intervals, strict=True):
             line.table = number
-            line.columns = [_column_of(cell, columns) for cell in cells]
+            line.columns = [_column_of(cell, columns, lefts) for cell in cells]
         number += 1
 
 
@@ -70,10 +71,10 @@ def _columns(rows: list[list[Interval]]) -> list[Interval]:
     return columns
 
 
-def _column_of(cell: Interval, columns: list[Interval]) -> int:
+def _column_of(cell: Interval, columns: list[Interval], lefts: list[float]) -> int:
     """The column that the middle of the cell stands in; between two columns, the nearer one."""
     middle = (cell[0] + cell[1]) / 2
-    place = bisect.bisect_right(columns, middle, key=lambda column: column[0]) - 1
+    place = bisect.bisect_right(lefts, middle) - 1
     if place + 1 < len(columns) and middle - columns[place][1] > columns[place + 1][0] - middle:
         return place + 1
     return max(place, 0)
