@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import pytest
 from sqlalchemy import text
 
 from services import rooms
 from services.extract import tables
+from services.extract.archive import packed
 from services.extract.schema import FieldSpec, Schema
+from services.extract.settings import settings
 from shared import facts, ledger, queues, registry
+from shared.generation import ScriptedGenerator
 from shared.jobs import FitExtractor
 
 
@@ -183,3 +188,54 @@ def test_schemas_have_versions_and_a_deleted_one_can_come_back(engine, workspace
         assert tables.schemas_of(connection, workspace) == []
         tables.keep_schema(connection, workspace, first, "anna")
         assert tables.schemas_of(connection, workspace) == [first]
+
+
+def test_a_promoted_version_that_an_older_dossier_wrote_is_passed_over_and_the_log_says_so(
+    put, extracted, schema, page, engine, desk, workspace, ranker, caplog
+):
+    source = zipfile.ZipFile(io.BytesIO(packed(ranker)))
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "manifest.json":
+                content = json.dumps(json.loads(content) | {"format": "dossier-ranker/1"}).encode()
+            archive.writestr(name, content)
+    with engine.begin() as connection:
+        old = registry.register(connection, desk.store, workspace, "extractor", target.getvalue(), {}, {})
+        registry.promote(connection, workspace, "extractor", old.id, by="anna", reason="test")
+    document = put(page(["Total", "EUR 12.50"]))
+    extracted(document)
+    with engine.connect() as connection:
+        (value,) = facts.fields_of(connection, document)
+    assert (value.value, value.engine, value.confidence) == ("12.50", "candidates", None)
+    assert f"version {old.id} is not used" in caplog.text
+
+
+def test_with_a_generation_server_the_model_is_asked_and_its_answer_is_kept_for_learning(
+    put, extracted, schema, page, engine, desk, workspace, monkeypatch
+):
+    monkeypatch.setenv("DOSSIER_EXTRACT_GENERATE", "true")
+    settings.cache_clear()
+    answer = {"supplier": "Garage Weber", "total": None, "invoice_number": None, "invoice_date": None, "items": []}
+    object.__setattr__(desk, "generator", ScriptedGenerator([json.dumps(answer)]))
+    document = put(page("Beste Grüße von Garage Weber", ["Total", "EUR 12.50"]))
+    extracted(document)
+    settings.cache_clear()
+    with engine.connect() as connection:
+        values = {value.name: (value.value, value.engine) for value in facts.fields_of(connection, document)}
+        assert tables.generated_of(connection, document)["supplier"] == ["Garage Weber"]
+    assert values == {"supplier": ("Garage Weber", "generated"), "total": ("12.50", "candidates")}
+
+
+def test_corrected_documents_of_the_class_are_found_as_examples(put, extracted, schema, page, label, engine, workspace):
+    first, second = put(page(["Total", "EUR 12.50"])), put(page(["Total", "EUR 13.50"]))
+    for document in (first, second):
+        extracted(document)
+    label(first, "total", "12.50")
+    label(first, "items", ["Door", "Lamp"])
+    label(second, "total", "13.50", audit=True)
+    with engine.connect() as connection:
+        found = tables.corrected_like(connection, workspace, second, ["Claims", "Motor"], 20)
+        assert found == {first: {"total": ["12.50"], "items": ["Door", "Lamp"]}}
+        assert tables.corrected_like(connection, workspace, first, ["Claims", "Motor"], 20) == {}
