@@ -13,6 +13,7 @@ from services.ingest.sealing import sealed_into
 from services.ingest.tables import batches, documents, files, garbage, passwords, similar
 from services.ingest.tables.documents import Wanted
 from services.ingest.tasks import sandbox
+from services.ingest.whole_tables import WholeCell, whole_tables
 from shared import access, facts, ledger, queues
 from shared.access import Caller
 from shared.desk import Desk
@@ -75,26 +76,30 @@ def whole_text(document: str, caller: Caller = Depends(reader), desk: Desk = Dep
 
 @router.get("/{document}/tables")
 def tables(document: str, caller: Caller = Depends(reader), desk: Desk = Depends(desk)) -> dict[str, Any]:
-    """The tables that were recognised: cells with row, column and their place in the text."""
+    """The tables, each whole over all its pages: cells with row, column and their places in the text."""
     reading = _reading(desk, caller, document)
     shown = [
         {
-            "page": table.page,
-            "box": table.box,
-            "cells": [
-                {
-                    "row": cell.row,
-                    "column": cell.column,
-                    "start": cell.start,
-                    "end": cell.end,
-                    "text": reading.text[cell.start : cell.end],
-                }
-                for cell in table.cells
-            ],
+            "page": table.parts[0][0],
+            "box": table.parts[0][1],
+            "parts": [{"page": number, "box": box} for number, box in table.parts],
+            "cells": [_cell(reading.text, cell) for cell in table.cells],
         }
-        for table in reading.tables
+        for table in whole_tables(reading)
     ]
     return {"items": shown, "next_cursor": None}
+
+
+def _cell(text: str, cell: WholeCell) -> dict[str, Any]:
+    """`start` and `end` are those of the first printed line; `lines` has page, start and end of every one."""
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "start": cell.spans[0][0],
+        "end": cell.spans[0][1],
+        "text": " ".join(text[start:end] for start, end in cell.spans),
+        "lines": [[page, start, end] for page, (start, end) in zip(cell.pages, cell.spans, strict=True)],
+    }
 
 
 @router.get("/{document}/pages/{number}.png")
