@@ -72,8 +72,8 @@ def _piece(one: Placed) -> Image.Image:
     pen = ImageDraw.Draw(page)
     for box in one.boxes:
         pen.rectangle([edge * SCALE for edge in box], outline="#d62828", width=2)
-    left, top = one.boxes[0][0] * SCALE - 60, one.boxes[0][1] * SCALE - 20
-    piece: Image.Image = page.crop((int(left), int(top), int(left) + PIECE[0] - 4, int(top) + PIECE[1] - 4))
+    piece = Image.new("RGB", (PIECE[0] - 4, PIECE[1] - 4), "white")
+    piece.paste(page, (int(60 - one.boxes[0][0] * SCALE), int(20 - one.boxes[0][1] * SCALE)))
     return piece
 
 
