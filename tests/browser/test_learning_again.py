@@ -66,8 +66,14 @@ def test_a_label_on_the_page_changes_the_classifier_and_the_change_can_be_taken_
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Class", exact=True)).to_contain_text("Motor accident")
     expect(page.get_by_text("Being worked on")).to_have_count(0)
+    page.get_by_role("button", name="Why this class").click()
+    expect(page.get_by_role("dialog", name="Why this class")).to_contain_text("Motor accident rather than for")
     second = learned(page)
     assert second != first
+    page.goto("/taxonomy")
+    page.get_by_role("button", name="Advice").click()
+    expect(page.get_by_role("dialog", name="What would help")).to_contain_text("Classes with few examples")
+    page.goto("/models")
 
     card = page.locator(".card", has=page.get_by_role("heading", name="Classifier"))
     card.get_by_role("button", name="2 versions").click()

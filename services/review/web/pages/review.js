@@ -12,6 +12,7 @@ import { normalForm } from "/web/review/normal_form.js";
 import { neighbours } from "/web/review/order.js";
 import { pickBar } from "/web/review/pick_bar.js";
 import { Viewer } from "/web/review/viewer.js";
+import { showWhy } from "/web/review/why.js";
 import { attempt, button, complain, confirmed, loading, say, stateBadge } from "/web/widgets.js";
 
 const POLL_MS = 1000;
@@ -137,6 +138,7 @@ class ReviewDesk {
         doubted: review.reasons.some((reason) => reason.code === "class_uncertain"),
         onAccept: mayChange && this.path && !this.classLabel ? () => this.saveClass(this.path) : null,
         onChange: mayChange ? () => this.changeClass() : null,
+        onWhy: this.classes ? () => showWhy(doc.id, this.path?.length ? this.path : null) : null,
       }),
     );
     this.drawMore();

@@ -3,6 +3,7 @@ import { download, get, put } from "/web/api.js";
 import { h, show } from "/web/dom.js";
 import { plural, title, when } from "/web/format.js";
 import { icon } from "/web/icons.js";
+import { showAdvice } from "/web/pages/advice.js";
 import { leaves } from "/web/review/class_picker.js";
 import { attempt, button, dialog, empty, labelled, pageHead, say } from "/web/widgets.js";
 
@@ -44,6 +45,7 @@ export async function open(root, { signal, me }) {
       pageHead(
         "Taxonomy",
         `${plural(leaves(tree.nodes).length, "class", "classes")} in ${tree.levels.length} levels (${tree.levels.map(title).join(", ")}), version ${tree.version}. Descriptions matter: until there are labels, the machine goes by them.`,
+        button("Advice", showAdvice, { tone: "quiet" }),
         button("Versions", versions, { tone: "quiet" }),
         button("Export", () => attempt(() => download("/v1/taxonomy", "taxonomy.yaml", "application/yaml")), {
           icon: "download",

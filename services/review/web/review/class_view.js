@@ -10,8 +10,8 @@ export function classOf(classes, label) {
   return classes?.in_scope === false ? [] : (classes?.path ?? null);
 }
 
-/** The view; `levels` names them, `doubted` marks the last one. `onAccept`, `onChange`: null leaves the button out. */
-export function classView({ path, classes, label, levels, doubted, onAccept, onChange }) {
+/** The view; `levels` names them, `doubted` marks the last one. `onAccept`, `onChange`, `onWhy`: null leaves the button out. */
+export function classView({ path, classes, label, levels, doubted, onAccept, onChange, onWhy }) {
   const rows = (path ?? []).map((name, place) => {
     const last = place === path.length - 1;
     const said = last && h("span", { class: "field-mark" }, icon("check"));
@@ -29,6 +29,7 @@ export function classView({ path, classes, label, levels, doubted, onAccept, onC
       "div",
       { class: "group-head" },
       h("h2", { class: "grow" }, "Class"),
+      onWhy && button("Why?", onWhy, { small: true, tone: "quiet", label: "Why this class" }),
       onAccept && button("Accept", onAccept, { small: true, tone: "quiet", icon: "check", label: "Accept the class" }),
       onChange && button("Change", onChange, { small: true, tone: "quiet", key: "C" }),
     ),
