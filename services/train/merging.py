@@ -36,11 +36,12 @@ PEFT_PREFIX = "base_model.model."
 class Bound:
     """What a merged model may differ by: Kullback-Leibler divergence in nats per token, and greedy choices.
 
-    Measured on a small random base: 5e-6 nats for the right merge, 5e-4 for one into the original weights, 6e-4 for
-    one that is rounded to four bits again (docs/measurements/train.md). Measure anew before trusting it at 7B.
+    Measured (docs/measurements/train.md): the right merge, which only rounds to bfloat16, is 4.5e-6 nats off on a small
+    random base and 1.1e-4 on one that has learned; a merge into the original weights 5.3e-4 and 3.0e-2. Measure anew
+    before trusting it at 7B.
     """
 
-    mean_kl: float = 1e-4
+    mean_kl: float = 3e-4
     agreement: float = 0.98
 
 

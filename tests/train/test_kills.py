@@ -89,6 +89,7 @@ def _until(reached, what: str, patience_s: float = 150) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.soak
 def test_a_trainer_does_not_outlive_a_killed_worker(client, asked, worker):
     run = asked(steps=100_000)
     first = worker()

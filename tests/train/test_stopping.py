@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("fine_tuning")
+pytestmark = [
+    pytest.mark.usefixtures("fine_tuning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning"),
+]
 
 
 def test_the_score_is_the_share_of_answers_that_greedy_writing_would_give(base, records, tmp_path):
