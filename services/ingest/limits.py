@@ -57,7 +57,7 @@ def needs_password(label: str) -> Refused:
     """The refusal for an encrypted file."""
     return Refused(
         f"The {label} is protected by a password.",
-        action="Save it without a password and send it again.",
+        action="Give the password and start it again, or send the file without one.",
         code="needs_password",
     )
 
