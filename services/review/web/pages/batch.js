@@ -153,7 +153,15 @@ export async function open(root, { id, signal, me }) {
   /** The button that retries a document, with a field for the password where its file needs one. */
   function startAgain(document) {
     const locked = document.reason?.code === "needs_password";
-    const password = locked && h("input", { type: "password", autocomplete: "off", "aria-label": "Password of the file" });
+    const password =
+      locked &&
+      h("input", {
+        class: "input small",
+        type: "password",
+        placeholder: "Password",
+        autocomplete: "off",
+        "aria-label": "Password of the file",
+      });
     const retry = () =>
       attempt(async () => {
         await post(`/v1/documents/${document.id}/retry`, password?.value ? { password: password.value } : {});
