@@ -23,7 +23,9 @@ _WORD_TABLE = {**_INVISIBLE, **_LIGATURES, **dict.fromkeys(range(0xD800, 0xE000)
 _UNUSUAL = re.compile(
     r"[^\x00-\x7fàâäçéèêëîïôöùûüÿœæÀÇÉÈÊËÎÏÔÖÙÛÜŸŒÆÄßáíóúñ€£§°«»“”„‘’‚‹›–—‑…•·²³®©™½¼¾×÷±µ\xa0\u202f\u2009ﬁﬂﬀﬃﬄ■□●○▪\ufffe\xad]"
 )
-_BLANKS = re.compile(r"[^\S\n\f]+")
+_BLANKS = re.compile(r"[^\S\n\f\t]+")
+_AROUND_TABS = re.compile(r" ?\t[ \t]*")
+_LINE_EDGES = re.compile(r"[ \t]*\n[ \t]*")
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=True, fix_character_width=False, explain=False
 )
@@ -51,10 +53,13 @@ def _suspicious(text: str) -> bool:
 def clean_text(text: str) -> str:
     """Repaired text for formats without geometry: NFC, one blank between words, lines kept, no blank at line ends.
 
-    Line breaks become line feeds, page breaks stay form feeds; tabs become blanks.
+    Line breaks become line feeds, page breaks stay form feeds. White space with a tab in it becomes one tab: it
+    parts the columns of a table that was typed.
     """
     text = repair(text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0b", "\n").replace("\x85", "\n"))
     if not (text.isascii() and text.isprintable()):
         text = unicodedata.normalize("NFC", text.translate(_WORD_TABLE))
     text = _BLANKS.sub(" ", text)
+    if "\t" in text:
+        return _LINE_EDGES.sub("\n", _AROUND_TABS.sub("\t", text))
     return text.replace(" \n", "\n").replace("\n ", "\n")

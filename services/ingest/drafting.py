@@ -27,7 +27,7 @@ class Draft:
 
     def line(self, text: str, mark: MarkKind | None = None) -> None:
         """Add a paragraph; line breaks inside it stay. Nothing is added where nothing can be seen."""
-        cleaned = clean_text(text).strip("\n \f")
+        cleaned = clean_text(text).strip("\n \t\f")
         if not cleaned:
             return
         start = self._add(cleaned)

@@ -1,4 +1,4 @@
-"""HTML, XML, EPUB and RTF: what a browser or word processor would show, without running or fetching anything."""
+"""HTML, XML and EPUB: what a browser would show, without running or fetching anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import zipfile
 from urllib.parse import unquote
 
 from lxml import etree, html
-from striprtf.striprtf import rtf_to_text
 
 from services.ingest import einvoice
 from services.ingest.containers import attribute, local, member, opened, parsed, xml_part
@@ -27,7 +26,6 @@ _BLOCKS = (
 _BREAKING = frozenset(_BLOCKS.split())
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "title"])
 _SPACE = re.compile(r"\s+")
-_CODEPAGE = re.compile(rb"\\ansicpg(\d{3,5})")
 
 
 def read_html(content: bytes, media_type: str, limits: Limits) -> Reading:
@@ -174,24 +172,3 @@ def _spine(archive: zipfile.ZipFile) -> list[str]:
     hrefs = (items.get(attribute(entry, "idref")) for entry in package.iter() if local(entry) == "itemref")
     names = [posixpath.normpath(posixpath.join(folder, unquote(href))) for href in hrefs if href]
     return [name for name in names if name in archive.NameToInfo]
-
-
-def read_rtf(content: bytes, media_type: str, limits: Limits) -> Reading:
-    """The text without formatting; table cells stay on one line."""
-    codepage = _CODEPAGE.search(content[:2000])
-    encoding = f"cp{codepage.group(1).decode()}" if codepage else "cp1252"
-    try:
-        text: str = rtf_to_text(  # type: ignore[no-untyped-call]
-            content.decode("latin-1"), encoding=encoding, errors="replace"
-        )
-    except (ValueError, LookupError, IndexError, KeyError, OverflowError) as wrong:
-        raise corrupt("RTF document", "its control words are damaged", private=repr(wrong)) from wrong
-    draft = Draft(limits)
-    for line in text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").split("\n"):
-        if line.count("|") >= 2 and line.rstrip().endswith("|"):
-            draft.row(line.rstrip().rstrip("|").split("|"))
-        elif line.strip():
-            draft.line(line)
-        else:
-            draft.blank()
-    return draft.reading(media_type)

@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from services.ingest import mail, markup, opendocument, outlook, plaintext, sheets, slides, word
+from services.ingest import mail, markup, opendocument, outlook, plaintext, rich_text, sheets, slides, word
 from services.ingest import sniffing as kinds
 from services.ingest.composing import PageDraft, compose
 from services.ingest.language import language_of
@@ -187,7 +187,7 @@ _READERS: dict[Kind, Reader] = {
     kinds.PPTX: _carrying(slides.read_slides),
     **dict.fromkeys((kinds.ODT, kinds.ODS, kinds.ODP), _plain(opendocument.read_opendocument)),
     kinds.EPUB: _plain(markup.read_epub),
-    kinds.RTF: _plain(markup.read_rtf),
+    kinds.RTF: _plain(rich_text.read_rtf),
     kinds.HTML: _plain(markup.read_html),
     kinds.XML: _plain(markup.read_xml),
     kinds.CSV: _plain(sheets.read_csv),
