@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classify.model import Prediction
+from services.classify.taxonomy import Taxonomy
 from services.classify.tree import Path
 from shared.errors import Unavailable
 from shared.generation import Generation, Generator, Message, RegexGrammar
@@ -80,6 +82,20 @@ def chosen(text: str, options: Sequence[Option], examples: Sequence[Shown], gene
         total[places] += shares
     found: Floats = (total / total.sum()).astype(np.float32)
     return found
+
+
+def decided(answer: Prediction, text: str, taxonomy: Taxonomy, generator: Generator) -> Prediction:
+    """`answer` of a cold model with the language model's choice among its alternatives; nothing is scored yet.
+
+    The alternatives are put in the order of the choice, those that it did not tell apart stay in theirs. Raises
+    Unavailable as `chosen` does.
+    """
+    options = [Option(one.path, taxonomy.find(one.path).description) for one in answer.alternatives]
+    chances = chosen(text, options, (), generator)
+    order = np.argsort(-chances[:-1], kind="stable")
+    ranked = tuple(answer.alternatives[place] for place in order)
+    path = ranked[0].path
+    return Prediction(path, (None,) * len(path), bool(chances[-1] < 0.5), ranked)
 
 
 def prompt(text: str, options: Sequence[Option], examples: Sequence[Shown]) -> list[Message]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from services.classify.learning import learn
 from services.classify.model import Model
+from services.classify.moving import Move, moved
 from services.classify.seeing import Embedder
 from services.classify.settings import settings
 from services.classify.storing import loaded
@@ -20,13 +21,19 @@ from shared.registry import Version
 from shared.store import Store
 
 
-def in_use(promoted: Version | None, store: Store, taxonomy: Taxonomy, embedder: Embedder) -> tuple[str, Model]:
-    """The name and the model that answer now, where `promoted` is the version in use. `taxonomy` must have classes."""
+def in_use(
+    promoted: Version | None, store: Store, taxonomy: Taxonomy, moves: Sequence[Move], embedder: Embedder
+) -> tuple[str, Model]:
+    """The name and the model that answer now, where `promoted` is the version in use.
+
+    `taxonomy`, which must have classes, is today's; `moves` are the renamings that led there.
+    """
     leaves = taxonomy.leaves()
     if promoted is not None:
         learned = _MODELS.of(promoted.digest, lambda: loaded(registry.artefact(store, promoted)))
-        if set(learned.tree.leaves) & set(leaves):
-            return promoted.id, learned.today(leaves, lambda path: path)
+        later = [move for move in moves if move.version > promoted.lineage.get("taxonomy_version", 0)]
+        if {moved(path, later) for path in learned.tree.leaves} & set(leaves):
+            return promoted.id, learned.today(leaves, lambda path: moved(path, later))
     digest = hashlib.sha256(f"{embedder.name}\n{taxonomy.model_dump_json()}".encode()).hexdigest()
     return f"cold@{digest[:12]}", _MODELS.of(digest, lambda: learn(taxonomy, [], embedder).model)
 

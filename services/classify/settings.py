@@ -21,6 +21,10 @@ class ClassifySettings(BaseSettings):
     encoder_threads: int = Field(default=1, ge=1, le=64)
     #: Models that one process keeps in memory; each is about the size of its file.
     models_in_memory: int = Field(default=4, ge=1, le=100)
+    #: Whether the generation server, where one is configured, chooses the class until there are labels to learn from.
+    generated: bool = True
+    #: Documents that `dossier bench classify` asks about.
+    bench_documents: int = Field(default=400, ge=10, le=1_000_000)
 
 
 @cache

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.classify.model import Prediction
-from services.classify.taxonomy import Taxonomy
+from services.classify.moving import Move
+from services.classify.taxonomy import Path, Taxonomy
+from shared import ledger
 
 
 def taxonomy_of(connection: Connection, workspace: str) -> tuple[int, Taxonomy]:
@@ -29,6 +31,18 @@ def keep_taxonomy(connection: Connection, workspace: str, taxonomy: Taxonomy, au
     tree = taxonomy.model_dump(mode="json")
     connection.execute(_KEEP_TAXONOMY, {"workspace": workspace, "version": version + 1, "tree": tree, "author": author})
     return version + 1
+
+
+def keep_move(connection: Connection, workspace: str, version: int, source: Path, target: Path) -> None:
+    """From `version` on, the class at `source` is at `target`."""
+    row = {"id": ledger.new_id("mov"), "workspace": workspace, "version": version}
+    connection.execute(_KEEP_MOVE, row | {"source": list(source), "target": list(target)})
+
+
+def moves_of(connection: Connection, workspace: str) -> list[Move]:
+    """Every renaming of a class, the oldest first."""
+    rows = connection.execute(_MOVES, {"workspace": workspace})
+    return [Move(row.id, row.version, tuple(row.source), tuple(row.target)) for row in rows]
 
 
 def wait_for_turn(connection: Connection, workspace: str) -> None:
@@ -120,6 +134,11 @@ _ASTRAY = text(
     " WHERE documents.workspace_id = :workspace AND documents.state = 'succeeded' AND (classes.document_id IS NULL"
     " OR (in_scope AND array_to_string(path, E'\\x1f') <> ALL(:leaves))) ORDER BY documents.id"
 )
+_KEEP_MOVE = text(
+    "INSERT INTO classify.moves (id, workspace_id, version, source, target)"
+    " VALUES (:id, :workspace, :version, :source, :target)"
+)
+_MOVES = text("SELECT id, version, source, target FROM classify.moves WHERE workspace_id = :workspace ORDER BY id")
 _UNLABELLED = text(
     "SELECT c.document_id, d.name, c.path, c.confidence[cardinality(c.confidence)] AS sure, c.vector"
     " FROM classify.classes c JOIN ledger.documents d ON d.id = c.document_id"

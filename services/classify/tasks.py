@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,18 +16,23 @@ import numpy as np
 from services.classify import serving, tables
 from services.classify.comparison import compared, scored
 from services.classify.doubting import alike_from, doubts_from
+from services.classify.generated import decided
 from services.classify.learning import Example, Learned, learn
-from services.classify.model import Model
+from services.classify.model import Model, Prediction
+from services.classify.moving import Move, moved, since
 from services.classify.seeing import Embedder, Seen, seen
-from services.classify.settings import encoder
+from services.classify.settings import encoder, settings
 from services.classify.storing import looks_loaded, looks_saved, saved
 from services.classify.taxonomy import Taxonomy
 from shared import facts, registry
 from shared.encoder import Encoder
-from shared.errors import NotFound, Refused
+from shared.errors import NotFound, Refused, Unavailable
+from shared.generation import Generator
 from shared.jobs import Classify, Extract, FitClassifier, Job, Settle
 from shared.ledger import Work
 from shared.queues import handles
+
+_log = logging.getLogger(__name__)
 
 
 @handles(Classify, soft_time_limit_s=120)
@@ -43,12 +49,26 @@ def classify(job: Classify, work: Work) -> list[Job]:
         return [Extract(document=job.document)]
     embedder = encoder(Path(work.cache))
     promoted = registry.promoted(work.read, work.workspace, "classifier")
-    name, model = serving.in_use(promoted, work.store, taxonomy, embedder)
+    moves = tables.moves_of(work.read, work.workspace)
+    name, model = serving.in_use(promoted, work.store, taxonomy, moves, embedder)
     looked = model.look([reading.text], embedder)
     (answer,) = model.predict([reading.text], embedder, looked)
+    if promoted is None and work.generator is not None and settings().generated:
+        name, answer = _chosen(name, answer, reading.text, taxonomy, work.generator)
     vector = looked.deep[0].astype(np.float16).tobytes()
     tables.keep_class(work.write, work.workspace, job.document, answer, name, version, vector)
     return [Extract(document=job.document)]
+
+
+def _chosen(
+    name: str, answer: Prediction, text: str, taxonomy: Taxonomy, generator: Generator
+) -> tuple[str, Prediction]:
+    """The language model's choice and who made it; the encoder's where the server is not there or not able."""
+    try:
+        return f"{name}+{generator.model}", decided(answer, text, taxonomy, generator)
+    except (Unavailable, Refused) as why:
+        _log.warning("the generated engine was left out: %s", why)
+        return name, answer
 
 
 # 16,000 labels take about ten minutes on one core: six to embed half pages, three to solve.
@@ -62,7 +82,8 @@ def fit_classifier(job: FitClassifier, work: Work) -> list[Job]:
     run = facts.run(work.read, job.run)
     version, taxonomy = tables.taxonomy_of(work.read, work.workspace)
     lines = [] if run.snapshot_key is None else _class_lines(work.store.get(run.snapshot_key))
-    labelled = [(line, example) for line in lines if (example := _example(work, line)) is not None]
+    moves = tables.moves_of(work.read, work.workspace)
+    labelled = [(line, example) for line in lines if (example := _example(work, line, moves)) is not None]
     teaching = [example for line, example in labelled if not line["held_out"]]
     if not teaching:
         raise Refused(
@@ -137,13 +158,14 @@ def _class_lines(snapshot: bytes) -> list[dict[str, Any]]:
     return [line for line in lines if line["task"] == "class"]
 
 
-def _example(work: Work, line: dict[str, Any]) -> Example | None:
-    """The label with its document's text; None where the document was deleted since."""
+def _example(work: Work, line: dict[str, Any], moves: Sequence[Move]) -> Example | None:
+    """The label, by today's names, with its document's text; None where the document was deleted since."""
     try:
         reading = facts.reading(work.read, work.store, line["document"])
     except NotFound:
         return None
-    return Example(reading.text, (tuple(line["path"]),), language=reading.language)
+    path = moved(tuple(line["path"]), since(line.get("label", ""), moves))
+    return Example(reading.text, (path,), language=reading.language)
 
 
 def _held_out_metrics(
@@ -160,7 +182,7 @@ def _held_out_metrics(
     looked = seen(texts, embedder)  # once, for both models
     ours = candidate.predict(texts, embedder, looked)
     in_use = registry.promoted(work.read, work.workspace, "classifier")
-    _, other = serving.in_use(in_use, work.store, taxonomy, embedder)
+    _, other = serving.in_use(in_use, work.store, taxonomy, tables.moves_of(work.read, work.workspace), embedder)
     if other.encoder != embedder.name or not documents:  # nothing to compare, or nobody who could be asked any more
         return scored(compared(documents, truths, ours, None))
     pairs = compared(documents, truths, ours, other.predict(texts, embedder, looked))

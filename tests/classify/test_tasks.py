@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,6 +14,8 @@ from services.classify.learning import Example
 from shared import facts, ledger, queues, registry
 from shared.desk import Desk
 from shared.encoder import Encoder
+from shared.errors import Unavailable
+from shared.generation import Generation, ScriptedGenerator, Token
 from shared.jobs import Classify, FitClassifier, Job
 from shared.store import FolderStore
 
@@ -282,3 +285,48 @@ def test_a_second_fit_looks_only_at_documents_that_the_first_did_not_see(
         looked_at.clear()
         run_job(FitClassifier(run=run))
         assert looked_at[0] == (19 if run == "run_1" else 1)
+
+
+def test_a_renamed_class_keeps_its_labels_and_the_model_that_knows_it(
+    with_taxonomy: None,
+    read: Read,
+    fit: Callable[..., registry.Version],
+    letters: Letters,
+    run_job: Callable[[Job], list[str]],
+    client: TestClient,
+) -> None:
+    version = fit(letters(4), run="run_1")
+    client.patch("/v1/taxonomy/nodes", json={"path": ["claims"], "name": "damage"})
+    client.patch("/v1/taxonomy/nodes", json={"path": ["damage", "water damage"], "name": "flood"})
+    document = read("A pipe burst in our kitchen and the water ruined the floor.")
+    run_job(Classify(document=document))
+    answer = client.get(f"/v1/documents/{document}/classes").json()
+    assert (answer["model"], answer["path"]) == (version.id, ["damage", "flood"])
+    again = fit(letters(4), run="run_2")  # labels that say "claims / water damage"
+    assert (
+        again.metrics["labels_by_class"]["damage / flood"]
+        == version.metrics["labels_by_class"]["claims / water damage"]
+    )
+
+
+def test_until_there_are_labels_a_generation_server_chooses_among_the_likely_classes(
+    with_taxonomy: None, desk: Desk, workspace: str, read: Read, engine: Engine, client: TestClient
+) -> None:
+    letter = "Rechnung der Werkstatt: Gesamtbetrag 890,00 EUR, zahlbar innert 30 Tagen."
+    scored = [Generation("B", "stop", [Token("B", -0.1)]), Generation("D", "stop", [Token("D", -0.2)])]
+    generator = ScriptedGenerator([*scored, Unavailable("down")])
+    answers = []
+    for _ in range(2):  # the second time the server is down
+        document = read(letter)
+        with engine.begin() as connection:
+            [(job, *_)] = ledger.add(connection, workspace, [Classify(document=document)])
+        held = ledger.claim(engine, job)
+        assert held is not None
+        queues.run(replace(desk, generator=generator), held)
+        answers.append(client.get(f"/v1/documents/{document}/classes").json())
+    asked, alone = answers
+    assert alone["path"] == ["money", "invoice"]
+    assert asked["path"] == alone["alternatives"][1]["path"]  # B of five, then D in reverse: the second
+    assert asked["model"].endswith("+scripted")
+    assert asked["confidence"] == [None] * len(asked["path"])
+    assert not alone["model"].endswith("+scripted")

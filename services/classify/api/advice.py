@@ -46,7 +46,8 @@ def explanation(
             raise NotFound("There is no taxonomy yet.", action="Add a class, or import a taxonomy.")
         embedder = encoder(desk.cache)
         promoted = registry.promoted(connection, caller.workspace, "classifier")
-    name, model = serving.in_use(promoted, desk.store, taxonomy, embedder)
+        moves = tables.moves_of(connection, caller.workspace)
+    name, model = serving.in_use(promoted, desk.store, taxonomy, moves, embedder)
     chosen = tuple(path) if path else model.predict([text], embedder)[0].path
     if chosen not in model.tree.leaves:
         raise Refused(

@@ -130,10 +130,18 @@ def add(node: NewNode, caller: Caller = Depends(admin), desk: Desk = Depends(des
 
 @router.patch("/taxonomy/nodes")
 def change(change: NodeChange, caller: Caller = Depends(admin), desk: Desk = Depends(desk)) -> dict[str, Any]:
-    """Rename or describe a class; answers the new version of the taxonomy."""
+    """Rename or describe a class; answers the new version of the taxonomy.
+
+    Labels and learned models that know the class by its former name go on counting.
+    """
     with desk.transaction() as transaction:
         before = _before_edit(transaction, caller)
-        return _kept(transaction, caller, with_changes(before, change.path, change.name, change.description))
+        after = with_changes(before, change.path, change.name, change.description)
+        if change.name is not None and change.name != change.path[-1]:
+            version, _ = tables.taxonomy_of(transaction, caller.workspace)
+            renamed = (*change.path[:-1], change.name)
+            tables.keep_move(transaction, caller.workspace, version + 1, change.path, renamed)
+        return _kept(transaction, caller, after)
 
 
 @router.delete("/taxonomy/nodes")
