@@ -59,7 +59,10 @@ def message_reading(message: Message, media_type: str, limits: Limits) -> Readin
         draft.line("Attachments: " + ", ".join(name for name, _ in message.attached), "key_value")
     embedded = [Embedded("mail_headers", values=message.headers)] if message.headers else []
     reading = draft.reading(media_type, embedded)
-    marks = sorted([*reading.marks, *message_marks(reading.text)], key=lambda mark: mark.start)
+    # Neither the headers above nor the list of attachments below is part of what was written.
+    body = max(reading.text.find("\n\n"), 0)
+    end = reading.marks[-1].start if message.attached else None
+    marks = sorted([*reading.marks, *message_marks(reading.text, body, end)], key=lambda mark: mark.start)
     return msgspec.structs.replace(reading, marks=marks)
 
 
