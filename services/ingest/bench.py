@@ -1,32 +1,37 @@
 """`dossier bench ingest`: pages per second, each against the bare library timed in the same run.
 
-Born-digital pages go through the whole reader (words, boxes, order, cleaning, language) on one core, against text
-extraction by pypdfium2 alone; scans against the tesseract command on pictures drawn before; small texts through the
-sandbox. The figures that travel between machines are the ratios. The documents are made here, the same every time.
+    python -m services.ingest.bench [--peers] [FOLDER ...]
+
+Born-digital pages go through the whole reader (words, boxes, order, cleaning, language) against text extraction by
+pypdfium2 alone, kind by kind: each FOLDER of PDFs is one kind, and without any, light and dense letters are made here,
+the same every time. Scans go against the tesseract command, small texts through the sandbox. The figures that travel
+between machines are the ratios. With `--peers` other readers are timed on the same files (`bench_peers`).
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import io
+import multiprocessing
+import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pypdfium2
-from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
-from services.ingest import ocr, pdfium
+from services.ingest import bench_ocr, bench_peers, evaluate
+from services.ingest.bench_peers import page_count
 from services.ingest.reading import Request, read
 from services.ingest.sandbox import Bounds, Sandbox
+from shared.errors import Refused
 
 _TEXT = (
     "Die Versicherung ersetzt den Schaden an dem Fahrzeug nach dem Unfall vom Montag in Luxembourg Nous vous prions "
@@ -34,81 +39,115 @@ _TEXT = (
     "insurer without delay of any change of address Vertragsnummer Selbstbeteiligung Prämie Franchise indemnité"
 )
 _WORDS = _TEXT.split()
-_PAGES, _SCANS, _TEXTS, _LONG = 120, 4, 200, 2_000
+_PAGES, _LIGHT_LETTERS, _LIGHT_LINES, _TEXTS, _LONG = 120, 40, 12, 200, 2_000
 
 
-def bench(folder: Path | None = None) -> dict[str, float]:
-    """Print the table, return the figures. Born-digital PDFs are those below `folder`; made here where it is None."""
-    pdfs = [document(_PAGES)] if folder is None else [path.read_bytes() for path in sorted(folder.rglob("*.pdf"))]
+def bench(folders: list[Path] | None = None, *, peers: bool = False) -> dict[str, float]:
+    """Print the table, return the figures. Each folder of PDFs is one kind; letters are made here where none is given.
+
+    A folder that holds `words.jsonl.gz` (the samples) is also scored word by word against that truth.
+    """
+    kinds = {folder.name: _pdfs_below(folder) for folder in folders or []} or {
+        "light": [document(1, _LIGHT_LINES, seed) for seed in range(_LIGHT_LETTERS)],
+        "dense": [document(_PAGES)],
+    }
     gc.disable()  # as in the sandbox, where a process lives for one file
     try:
-        figures = _born_digital(pdfs) | _recognised() | _small_texts() | _long_document()
+        sound = {kind: [pdf for pdf in pdfs if _is_born_digital(pdf)] for kind, pdfs in kinds.items()}
+        figures = _born_digital(sound) | _all_cores([pdf for pdfs in sound.values() for pdf in pdfs])
+        figures |= bench_ocr.recognised(document(bench_ocr.SCANS)) | _small_texts() | _long_document()
+        if peers:
+            figures |= bench_peers.against_peers(sound, _whole)
     finally:
         gc.enable()
+    for folder in folders or []:
+        if (folder / "words.jsonl.gz").exists():
+            figures |= evaluate.summary([score for _, _, score in evaluate.scores(folder)])
     for name, value in figures.items():
-        sys.stdout.write(f"{name:40} {value:>12,.3f}\n")
+        sys.stdout.write(f"{name:44} {value:>12,.3f}\n")
     return figures
 
 
-def _born_digital(pdfs: list[bytes]) -> dict[str, float]:
-    """The whole reader against bare text extraction, file by file in turn; scans among the files are left out."""
-    reference = whole = 0.0
-    pages = 0
-    for content in pdfs:
-        reading = read(content, Request("warm.pdf")).reading
-        if any(page.source != "text" for page in reading.pages):
-            continue
-        pages += len(reading.pages)
-        reference += _best(_bare_text, content)
-        whole += _best(_whole, content)
+def _pdfs_below(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(folder.rglob("*.pdf"))]
+
+
+def _is_born_digital(content: bytes) -> bool:
+    """Whether every page is read from its text layer: scans, and files that are refused, are timed elsewhere."""
+    try:
+        with pypdfium2.PdfDocument(content) as opened:
+            if not all(page.get_textpage().count_chars() for page in opened):
+                return False
+        return all(page.source == "text" for page in read(content, Request("warm.pdf")).reading.pages)
+    except (Refused, pypdfium2.PdfiumError):
+        return False
+
+
+def _born_digital(kinds: dict[str, list[bytes]]) -> dict[str, float]:
+    """The whole reader against bare text extraction on one core, file by file in turn."""
+    figures: dict[str, float] = {}
+    pages, characters, missed = Counter[str](), Counter[str](), Counter[str]()
+    bare_s, whole_s = defaultdict[str, float](float), defaultdict[str, float](float)
+    for kind, pdfs in kinds.items():
+        for pdf in pdfs:
+            for name in (kind, "total"):
+                pages[name] += page_count(pdf)
+            bare, whole = _best(_bare_text, pdf), _best(_whole, pdf)
+            truth, found = _printed(_bare_text(pdf)), _printed(read(pdf, Request("bench.pdf")).reading.text)
+            for name in (kind, "total"):
+                bare_s[name] += bare
+                whole_s[name] += whole
+                characters[name] += truth.total()
+                missed[name] += max((truth - found).total(), (found - truth).total())
+    for name in pages:
+        figures[f"pdf_{name}_pages"] = float(pages[name])
+        figures[f"pdf_{name}_pages_per_s"] = pages[name] / whole_s[name]
+        figures[f"pdf_{name}_pypdfium2_pages_per_s"] = pages[name] / bare_s[name]
+        figures[f"pdf_{name}_ratio"] = bare_s[name] / whole_s[name]
+        figures[f"pdf_{name}_character_error"] = missed[name] / max(characters[name], 1)
+    return figures
+
+
+def _printed(text: str) -> Counter[str]:
+    """How often each printed character occurs, blanks left out: the order is compared elsewhere, with `evaluate`."""
+    return Counter("".join(text.split()))
+
+
+def _all_cores(pdfs: list[bytes]) -> dict[str, float]:
+    """Both again with one process per core, by the clock."""
+    cores = len(os.sched_getaffinity(0))
+    pages = sum(map(page_count, pdfs))
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_whole, pdfs))  # imports, models
+        whole_s, bare_s = _clocked(pool, _whole, pdfs), _clocked(pool, _bare_text, pdfs)
     return {
-        "pdf_pages": float(pages),
-        "pdf_pages_per_s": pages / whole,
-        "pdf_pypdfium2_text_pages_per_s": pages / reference,
-        "pdf_ratio": reference / whole,
+        "cores": float(cores),
+        "pdf_all_cores_pages_per_s": pages / whole_s,
+        "pdf_all_cores_pypdfium2_pages_per_s": pages / bare_s,
+        "pdf_all_cores_ratio": bare_s / whole_s,
     }
+
+
+def _clocked(pool: ProcessPoolExecutor, work: Callable[[bytes], object], pdfs: list[bytes]) -> float:
+    began = time.perf_counter()
+    list(pool.map(work, pdfs))
+    return time.perf_counter() - began
 
 
 def _whole(content: bytes) -> None:
     read(content, Request("bench.pdf"))
 
 
-def _bare_text(content: bytes) -> None:
-    document = pypdfium2.PdfDocument(content)
-    for page in document:
+def _bare_text(content: bytes) -> str:
+    opened = pypdfium2.PdfDocument(content)
+    texts = []
+    for page in opened:
         textpage = page.get_textpage()
-        textpage.get_text_range()
+        texts.append(textpage.get_text_range())
         textpage.close()
         page.close()
-    document.close()
-
-
-def _recognised() -> dict[str, float]:
-    """A scanned PDF on all cores, against tesseract on all cores over the same pictures."""
-    cores = cpu_count() or 1
-    pictures = _pictures(_SCANS)
-    scanned = _scanned(pictures)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"{number}.png") for number in range(len(pictures))]
-        for path, picture in zip(paths, pictures, strict=True):
-            picture.save(path, compress_level=1)
-        began = time.perf_counter()
-        with ThreadPoolExecutor(cores) as pool:
-            list(pool.map(_bare_tesseract, paths))
-        reference = time.perf_counter() - began
-    began = time.perf_counter()
-    read(scanned, Request("scan.pdf", threads=cores))
-    whole = time.perf_counter() - began
-    return {
-        "ocr_pages_per_s": _SCANS / whole,
-        "ocr_tesseract_pages_per_s": _SCANS / reference,
-        "ocr_ratio": reference / whole,
-    }
-
-
-def _bare_tesseract(path: Path) -> None:
-    command = ["env", "OMP_THREAD_LIMIT=1", "tesseract", str(path), "-", "-l", ocr.LANGUAGES, "--dpi", "300", "tsv"]
-    subprocess.run(command, capture_output=True, check=True)
+    opened.close()
+    return "\n".join(texts)
 
 
 def _small_texts() -> dict[str, float]:
@@ -146,14 +185,14 @@ def _long_document() -> dict[str, float]:
     }
 
 
-def document(pages: int) -> bytes:
-    """A PDF of letters with 420 words a page, a table and a running footer; equal on every machine."""
-    drawn = random.Random(1926)
+def document(pages: int, lines: int = 38, seed: int = 1926) -> bytes:
+    """A PDF of letters of so many lines of ten words, a table and a running footer; equal on every machine."""
+    drawn = random.Random(seed)
     written = io.BytesIO()
     sheet = canvas.Canvas(written, pagesize=A4, invariant=True)
     for number in range(1, pages + 1):
         sheet.setFont("Helvetica", 9)
-        for line in range(38):
+        for line in range(lines):
             sheet.drawString(60, 780 - 15 * line, " ".join(drawn.choices(_WORDS, k=10)))
         for row in range(5):
             for column in range(4):
@@ -164,19 +203,8 @@ def document(pages: int) -> bytes:
     return written.getvalue()
 
 
-def _pictures(pages: int) -> list[Image.Image]:
-    with pdfium.opened(document(pages)) as printed:
-        return [pdfium.picture_of(printed[index], ocr.DPI / 72) for index in range(pages)]
-
-
-def _scanned(pictures: list[Image.Image]) -> bytes:
-    written = io.BytesIO()
-    pictures[0].save(written, "PDF", save_all=True, append_images=pictures[1:], resolution=ocr.DPI)
-    return written.getvalue()
-
-
-def _best(work: Callable[[bytes], None], content: bytes, times: int = 3) -> float:
-    """The shortest of a few runs, in seconds of this process: other work on the machine counts less."""
+def _best(work: Callable[[bytes], object], content: bytes, times: int = 3) -> float:
+    """The shortest of a few runs, in processor seconds of this process: other work on the machine counts less."""
     taken = []
     for _ in range(times):
         began = time.process_time()
@@ -186,4 +214,8 @@ def _best(work: Callable[[bytes], None], content: bytes, times: int = 3) -> floa
 
 
 if __name__ == "__main__":
-    bench(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="a folder of PDFs of one kind")
+    parser.add_argument("--peers", action="store_true", help="install and time other readers as well")
+    asked = parser.parse_args()
+    bench(asked.folders, peers=asked.peers)
