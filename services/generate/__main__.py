@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
-import signal
 from pathlib import Path
 
 import uvicorn
@@ -16,8 +14,6 @@ from shared import logs
 
 #: What a request in flight may still take after SIGTERM, in seconds.
 DRAIN_S = 60
-#: prctl(2): the signal that this process gets when the thread that started it ends.
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -27,11 +23,8 @@ def main() -> None:
     parser.add_argument("--name", help="what /info calls the model; the folder where it is not given")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
-    parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process has ended")
     arguments = parser.parse_args()
     logs.configure("generate")
-    if arguments.end_with_parent:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     settings = GenerateSettings()
     app = application(language_model_from(arguments.model, settings.device, arguments.name), settings)
     uvicorn.run(

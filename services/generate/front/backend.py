@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import shlex
+import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +22,27 @@ START_S = 900.0
 #: What a request in flight may still take once another version is in use.
 DRAIN_S = 120.0
 _LOOK_S = 0.1
+#: prctl(2): the signal that this process gets when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 
-def serve_command(folder: Path, version: str, port: int) -> Sequence[str]:
-    """The process that serves `folder` under the name `version`."""
+def own_server(folder: Path, version: str, port: int) -> Sequence[str]:
+    """The command that serves `folder` under the name `version` with our own server."""
     place = ["--model", str(folder), "--name", version, "--port", str(port)]
     return [sys.executable, "-m", "services.generate", *place]
+
+
+def another_server(template: str) -> Callable[[Path, str, int], Sequence[str]]:
+    """Serves with the command `template`, in which {folder}, {version} and {port} are filled in, word by word.
+
+    For TGI: `text-generation-launcher --model-id {folder} --port {port}`.
+    """
+    words = shlex.split(template)
+
+    def command(folder: Path, version: str, port: int) -> Sequence[str]:
+        return [word.format(folder=folder, version=version, port=port) for word in words]
+
+    return command
 
 
 @dataclass(eq=False)
@@ -101,11 +119,18 @@ class Backend:
             await self.process.wait()
 
 
-async def started(folder: Path, version: str) -> Backend:
+async def started(
+    folder: Path, version: str, server: Callable[[Path, str, int], Sequence[str]] = own_server
+) -> Backend:
     """Start serving `folder`; it is not healthy yet. The process ends with this one, however that ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *serve_command(folder, version, port), "--end-with-parent", stdin=asyncio.subprocess.DEVNULL
+        *server(folder, version, port), stdin=asyncio.subprocess.DEVNULL, preexec_fn=_end_with_parent
     )
     return Backend(version, folder, port, process)
+
+
+def _end_with_parent() -> None:
+    """Run in the child: a front that is killed leaves no server behind that holds the memory of the next one."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

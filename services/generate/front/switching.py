@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 
 from services.generate.front import canary
-from services.generate.front.backend import Backend, started
+from services.generate.front.backend import Backend
 from shared.errors import Conflict, Refused, Unavailable
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Switch:
     """The version in use, the one before it, and the way from one to the next.
 
     `home` keeps what is in use over restarts. `headers` (the server's own key) go with the canary. `reached` is called
-    with the name of each step that was taken.
+    with the name of each step that was taken; `start` begins to serve a folder under a version's name.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Switch:
         home: Path,
         client: httpx.AsyncClient,
         headers: dict[str, str],
-        reached: Callable[[str], None] = lambda step: None,
-        start: Callable[[Path, str], Awaitable[Backend]] = started,
+        reached: Callable[[str], None],
+        start: Callable[[Path, str], Awaitable[Backend]],
     ) -> None:
         self._state = home / STATE
         self._client, self._headers, self._reached, self._start = client, headers, reached, start
