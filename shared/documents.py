@@ -45,7 +45,7 @@ class Page(msgspec.Struct, frozen=True):
 
     `width` and `height` are in points, after rotation (0 where there is no geometry). `source` says where the
     words came from. `quality` is the mean OCR word confidence in 0..1, None where nothing was recognised
-    by OCR. `number` is 1-based.
+    by OCR. `number` is 1-based. `language` is ISO 639-1: that of the document, unless the page clearly speaks another.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Page(msgspec.Struct, frozen=True):
     words: list[Word]
     source: PageSource = "text"
     quality: float | None = None
+    language: str | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):

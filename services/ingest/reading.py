@@ -13,7 +13,7 @@ import msgspec
 from services.ingest import mail, markup, opendocument, outlook, plaintext, rich_text, sheets, slides, word
 from services.ingest import sniffing as kinds
 from services.ingest.composing import PageDraft, compose
-from services.ingest.language import language_of
+from services.ingest.language import language_of, language_of_page
 from services.ingest.limits import DEFAULT, Limits, corrupt, needs_password, too_large, unsupported
 from services.ingest.running import running_marks
 from services.ingest.sniffing import Kind
@@ -87,7 +87,12 @@ def _finished(reading: Reading, kind: Kind, request: Request) -> Reading:
         notes.insert(0, explained)
     if not reading.text:
         notes.append("No text was found in the file.")
-    return msgspec.structs.replace(reading, notes=notes, language=reading.language or language_of(reading.text))
+    language = reading.language or language_of(reading.text)
+    pages = [
+        msgspec.structs.replace(page, language=language_of_page(reading.text[page.start : page.end], language))
+        for page in reading.pages
+    ]
+    return msgspec.structs.replace(reading, notes=notes, language=language, pages=pages)
 
 
 def _reader_for(kind: Kind, name: str) -> Reader:

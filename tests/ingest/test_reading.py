@@ -220,3 +220,17 @@ def test_a_damaged_old_workbook_is_refused_with_what_to_do(public_data, reads):
     whole = (public_data / "format-zoo" / "testEXCEL_5.xls").read_bytes()
     with pytest.raises(Refused, match="sheets are damaged"):
         reads(whole.replace(b"\x09\x08", b"\x00\x00"), "damaged.xls")
+
+
+def test_each_page_has_its_own_language(reads, printed):
+    french = [
+        (60, 100 + 15 * line, "Nous avons bien reçu votre déclaration de sinistre et les pièces que vous")
+        for line in range(6)
+    ]
+    german = [
+        (60, 100 + 15 * line, "Wir haben die Anzeige des Schadens und die Belege für den Wagen erhalten")
+        for line in range(4)
+    ]
+    figures = [(60, 100 + 15 * line, f"{line} 12,00 14,00 17,50 Toyota 2025") for line in range(6)]
+    reading = reads(printed(french, german, figures), "a.pdf").reading
+    assert (reading.language, [page.language for page in reading.pages]) == ("fr", ["fr", "de", "fr"])

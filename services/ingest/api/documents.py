@@ -148,6 +148,7 @@ def _page(reading: Reading, found: Page) -> dict[str, Any]:
         "height": found.height,
         "source": found.source,
         "quality": found.quality,
+        "language": found.language,
         "start": found.start,
         "end": found.end,
         "text": reading.text[found.start : found.end],
