@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from services.ingest.api import failpoints
-from services.ingest.api.receiving import admitted, hashing, keeping, received, room_bytes
+from services.ingest.api.receiving import Received, admitted, hashing, keeping, received, room_bytes
 from services.ingest.api.repeating import AnsweredMeanwhile, answered, key_of, remember
 from services.ingest.tables import batches
 from shared import access, ledger, queues
@@ -29,8 +29,10 @@ async def make(request: Request, caller: Caller = Depends(reviewer), desk: Desk 
     """Make a batch of the files in the form (`files`, as many as 1,000), with `name` and `finalize` (default true)."""
     batch = ledger.new_id("bat")
 
-    def fill(connection: Connection, fields: dict[str, str], count: int) -> None:
-        name = fields.get("name", "").strip()[:_LONGEST_NAME] or f"{count} files"
+    def fill(connection: Connection, found: Received) -> None:
+        names = [name for name, _ in found.arrived]
+        label = names[0] if len(names) == 1 else f"{len(names)} files"
+        name = (found.fields.get("name", "").strip() or label)[:_LONGEST_NAME]
         batches.add(connection, batch, caller.workspace, name, caller.name)
         access.record(connection, caller.workspace, caller.name, "batch.make", batch)
 
@@ -43,7 +45,7 @@ async def add_files(
 ) -> dict[str, Any]:
     """Add files to a batch that is not finalized."""
 
-    def fill(connection: Connection, fields: dict[str, str], count: int) -> None:
+    def fill(connection: Connection, found: Received) -> None:
         batches.open_for_files(connection, caller.workspace, batch)
 
     return await _filled(request, desk, caller, batch, fill, finalize=False)
@@ -54,7 +56,7 @@ async def _filled(
     desk: Desk,
     caller: Caller,
     batch: str,
-    fill: Callable[[Connection, dict[str, str], int], None],
+    fill: Callable[[Connection, Received], None],
     *,
     finalize: bool,
 ) -> dict[str, Any]:
@@ -71,7 +73,7 @@ async def _filled(
 
     def write() -> dict[str, Any]:
         with desk.transaction() as transaction:
-            fill(transaction, found.fields, len(found.arrived))
+            fill(transaction, found)
             files = admitted(transaction, desk.store, caller.workspace, batch, found)
             if _true(found.fields.get("finalize"), finalize):
                 batches.finalize(transaction, caller.workspace, batch)
