@@ -23,7 +23,7 @@ from services.classify.taxonomy import Taxonomy, from_paths
 from services.classify.tree import Path
 from shared import settings as shared_settings
 
-_LABELS = (0, 200, 1_000, 4_000)
+_LABELS = (0, 200, 1_000, 2_000)
 _CLASSES = [(f"subject {number // 8}", f"kind {number}") for number in range(40)]
 
 

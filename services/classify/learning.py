@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classify.calibration import Calibration, calibrated, expected_error
+from services.classify.calibration import Calibration, calibrated
+from services.classify.figures import figures_of
 from services.classify.kernel import PENALTIES, TAXONOMY_PENALTY, fitted, lexical_part, mixed
 from services.classify.lexical import gram, learned_from
 from services.classify.model import Model, Prediction, Rows, answers_from, rows_from
@@ -307,29 +308,12 @@ def _sample(examples: Sequence[Example]) -> list[int]:
 
 
 def _metrics(task: _Task, left_out: list[Prediction], given: int, solved: _Solved) -> dict[str, Any]:
-    accepted = task.accepted
-    answers = [answer.path if answer.in_scope else () for answer in left_out]
-    hits = np.array([_fits(answer, paths) for answer, paths in zip(answers, accepted, strict=True)], bool)
-    metrics: dict[str, Any] = {
+    chosen = {
         "labels": given,
-        "labels_used": len(accepted),
-        "full_path_accuracy": float(hits.mean()) if len(hits) else None,
+        "labels_used": task.labelled,
         "method": "left out source by source",
         "middle_layer": solved.centre is not None,
         "penalty": solved.penalty,
         "level_weights": [round(float(weight), 3) for weight in solved.weights],
     }
-    outside = np.array([() in paths for paths in accepted], bool)
-    if outside.any():
-        metrics["out_of_scope_recall"] = float(hits[outside].mean())
-        metrics["in_scope_accuracy"] = float(hits[~outside].mean()) if (~outside).any() else None
-    confidences = [answer.confidence[-1] for answer in left_out]
-    if confidences and all(value is not None for value in confidences):
-        right = np.array([_fits(answer.path, paths) for answer, paths in zip(left_out, accepted, strict=True)], bool)
-        metrics["calibration_error"] = expected_error(np.array(confidences, float), right)
-    return metrics
-
-
-def _fits(answer: Path, accepted: list[Path]) -> bool:
-    """Whether `answer` is right: it, or a class above it, is what a person said."""
-    return any((path == answer) if not path else answer[: len(path)] == path for path in accepted)
+    return chosen | figures_of(task.accepted, left_out)

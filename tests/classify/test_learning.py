@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from services.classify.learning import Example, learn
+from services.classify.learning import Example, learn, words_of
 from services.classify.storing import loaded, saved
-from services.classify.taxonomy import Taxonomy, from_paths
+from services.classify.taxonomy import Taxonomy, from_paths, from_yaml
 from shared.encoder import Encoder
 from shared.errors import Refused, Unavailable
 
@@ -24,6 +24,18 @@ def test_without_labels_it_goes_by_the_words_of_the_taxonomy_and_claims_no_confi
     assert np.mean(hits) >= 0.7
     assert {value for answer in answers for value in answer.confidence} == {None}
     assert all(answer.in_scope and answer.alternatives[0].path == answer.path for answer in answers)
+
+
+def test_each_sentence_of_a_description_is_compared_by_itself_those_of_inner_classes_too() -> None:
+    tree = from_yaml(
+        "levels: [a, b]\nnodes:\n- {name: damage, description: 'A loss. FR: sinistre', children: [{name: flood}]}"
+    )
+    assert words_of(tree) == [
+        (("damage",), "damage"),
+        (("damage",), "A loss."),
+        (("damage",), "FR: sinistre"),
+        (("damage", "flood"), "flood. damage"),
+    ]
 
 
 def test_labels_improve_it_and_bring_confidence(tree: Taxonomy, encoder: Encoder, letters: Letters) -> None:

@@ -40,12 +40,28 @@ def test_vectors_equal_those_of_a_plain_pytorch_forward(encoder: Encoder) -> Non
     model = transformers.AutoModel.from_pretrained(folder).eval()
     tokens = tokenizer(TEXTS, padding=True, truncation=True, max_length=256, return_tensors="pt")
     with torch.no_grad():
-        hidden = model(**tokens).last_hidden_state
+        layers = model(**tokens, output_hidden_states=True).hidden_states
     mask = tokens["attention_mask"].unsqueeze(-1).float()
-    mean = (hidden * mask).sum(1) / mask.sum(1)
-    expected = torch.nn.functional.normalize(mean).numpy()
+    deep, middle = (
+        torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1)).numpy() for hidden in (layers[6], layers[4])
+    )
 
-    assert np.abs(encoder.encode(TEXTS) - expected).max() < 1e-4
+    found = encoder.encode_deep_and_middle(TEXTS)
+    assert np.abs(found[0] - deep).max() < 1e-4
+    assert np.abs(found[1] - middle).max() < 1e-4
+    assert np.array_equal(encoder.encode(TEXTS), found[0])
+
+
+def test_a_text_in_another_language_is_told_by_its_words_falling_into_pieces(encoder: Encoder) -> None:
+    english, german, empty = encoder.understood(
+        [
+            "The policyholder reported water damage in the kitchen of the house last week.",
+            "Der Versicherungsnehmer meldete vergangene Woche einen Leitungswasserschaden in der Küche.",
+            "4711 12.05.2024",
+        ]
+    )
+    assert german < 0.5 < 0.75 < english
+    assert empty == 0.5
 
 
 def test_every_vector_has_length_one_even_that_of_an_empty_text(encoder: Encoder) -> None:
