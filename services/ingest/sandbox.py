@@ -264,8 +264,9 @@ def _views() -> list[str]:
     """Read-only views of what Python and tesseract need, an empty /tmp, and nothing else of the disk."""
     python = [sys.prefix, sys.base_prefix, *site.getsitepackages()]
     ours = [str(ROOT / "services"), str(ROOT / "shared")]
-    seen: list[str] = []
+    # The empty /tmp comes first, or it would hide a checkout that lies below it.
+    seen = ["--tmpfs", "/tmp"]
     for path in sorted({*_SYSTEM, *_ALTERNATIVES, *python, *ours}):
         if Path(path).exists():
             seen += ["--ro-bind", path, path]
-    return [*seen, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/"]
+    return [*seen, "--proc", "/proc", "--dev", "/dev", "--chdir", "/"]
