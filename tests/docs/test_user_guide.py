@@ -11,6 +11,7 @@ from typer.main import get_command
 from services.classify import taxonomy
 from services.cli.main import app
 from services.extract import schema
+from services.extract.settings import ExtractSettings
 from services.generate.settings import GenerateSettings
 from services.ingest.settings import IngestSettings
 from services.review.settings import ReviewSettings
@@ -65,7 +66,7 @@ def test_every_setting_of_the_guide_exists() -> None:
     text = GUIDE.read_text()
     known = {
         f"{settings.model_config.get('env_prefix')}{name}".upper()
-        for settings in (Settings, IngestSettings, ReviewSettings, TrainSettings, GenerateSettings)
+        for settings in (Settings, IngestSettings, ExtractSettings, ReviewSettings, TrainSettings, GenerateSettings)
         for name in settings.model_fields
     } | {"DOSSIER_URL", "DOSSIER_API_KEY"}
     assert set(re.findall(r"DOSSIER_[A-Z_]+[A-Z]", text)) <= known

@@ -51,7 +51,7 @@ def test_predictions_have_value_confidence_page_and_text_for_every_field(folder,
     for line in lines:
         assert set(line["fields"]) == {field.name for field in fields}
     total = lines[0]["fields"]["total"]
-    assert set(total) == {"value", "confidence", "page", "text"}
+    assert set(total) == {"value", "confidence", "page", "text", "boxes"}
     assert total["page"] == 1
     assert isinstance(lines[0]["fields"]["items"], list)
     assert figures["trained_on"] == 12

@@ -110,7 +110,6 @@ export async function open(root, { signal, parameters, go }) {
         shown.length ? shown.join("; ") : h("span", { class: "faint" }, word ? "not there" : "nothing found"),
         word && h("span", { class: "badge" }, "said by you"),
       ),
-      h("td", {}, values[0]?.evidence && piece(one.id, values[0].evidence)),
       h(
         "td",
         { style: { whiteSpace: "nowrap" } },
@@ -123,6 +122,7 @@ export async function open(root, { signal, parameters, go }) {
         button("Point", () => point(one), { small: true, tone: "quiet", label: `Point at it in ${one.name}` }),
         button("Not there", () => speak(one.id, []), { small: true, tone: "quiet" }),
       ),
+      h("td", {}, values[0]?.evidence && piece(one.id, values[0].evidence)),
     );
   }
 
