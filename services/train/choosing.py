@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from services.train.instructions import NO_LABEL, Pack
+from services.train.quantization import evaluating
 from shared.errors import Unavailable
 from shared.generation import Generator, Message, RegexGrammar
 
@@ -82,7 +83,7 @@ class Answers:
 
 def answered(model: Any, tokenizer: Any, questions: Sequence[Question]) -> Answers:
     """The answers of a model in this process, on its CPU."""
-    model.eval()
+    evaluating(model)
     with torch.inference_mode():
         return Answers([_scores(model, tokenizer, question) for question in questions])
 

@@ -65,6 +65,18 @@ def quantized_layers(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, module
 
 
+def evaluating(model: Any) -> Any:
+    """The model without dropout, its NF4 layers computing as they do in training; the model itself.
+
+    bitsandbytes rewrites the weights of layers in evaluation mode for CPUs with AVX512-BF16, and then computes in
+    bfloat16 and without gradients: what is measured would not be what was trained, and training could not go on.
+    """
+    model.eval()
+    for _, layer in quantized_layers(model):
+        layer.training = True
+    return model
+
+
 def dequantized(layer: Any) -> torch.Tensor:
     """The weights of an NF4 layer as training saw them, float32, shape [out, in]."""
     weights: torch.Tensor = bitsandbytes.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state)

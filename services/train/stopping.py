@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from services.train.instructions import NO_LABEL, Example, pack_of
+from services.train.quantization import evaluating
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Watch:
 
 def _scored(model: Any, held_out: Sequence[Example], device: str) -> tuple[float, float]:
     was_training = model.training
-    model.eval()
+    evaluating(model)
     right, loss, labels = 0, 0.0, 0
     with torch.inference_mode():
         for example in held_out:
