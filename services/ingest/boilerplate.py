@@ -23,7 +23,8 @@ _REPLY_HEAD = re.compile(
 _QUOTED = re.compile(r"^(?:>.*(?:\n|$))+", re.MULTILINE)
 _SIGNATURE = re.compile(
     r"^(?:--\s?$|(?:mit (?:freundlichen|besten|herzlichen|vielen) gr(?:ü|ue)(?:ß|ss)en|"
-    r"mit freundlichem gru(?:ß|ss)|mfg|(?:freundliche|viele|beste|liebe|herzliche) gr(?:ü|ue)(?:ß|ss)e|"
+    r"(?:mit freundlichem|besten|freundlichen|lieben|viele liebe) gru(?:ß|ss)|mfg|"
+    r"(?:freundliche|viele|beste|liebe|herzliche) gr(?:ü|ue)(?:ß|ss)e|"
     r"(?:bien )?cordialement(?: vôtre)?|bien à vous|"
     r"(?:meilleures|sincères|cordiales|mes) salutations|salutations distinguées|"
     r"(?:kind |best |warm )?regards|best wishes|(?:many )?thanks(?: and (?:kind |best )?regards)?|"

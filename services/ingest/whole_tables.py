@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from statistics import median
+from statistics import median, mode
 
 import msgspec
 
@@ -20,6 +21,11 @@ from shared.documents import Box, Cell, Page, Reading, Table, Word
 _WORDS_BETWEEN = 15
 #: With the same header again, the letterhead of a second page may be longer.
 _WORDS_BETWEEN_HEADERS = 60
+#: Columns of one table stand at the same place on both pages.
+_SAME_EDGE_PT = 4.0
+#: A table that has its total is over.
+_TOTAL = re.compile(r"\s*(?:total|totaux|montant total|summe|gesamt|endbetrag)", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 #: A blank between two words, in heights of the line.
 _BLANK = 0.3
 #: Lines of one cell stand closer than this share of the usual distance of rows, or begin in lower case.
@@ -163,9 +169,15 @@ def _goes_on(reading: Reading, before: _Piece, piece: _Piece) -> bool:
         return False
     between = _words_outside_of_marks(reading, before.page, before.table.cells[-1].end, before.page.end)
     between += _words_outside_of_marks(reading, piece.page, piece.page.start, piece.table.cells[0].start)
+    if _TOTAL.match(reading.text, before.rows[-1][0].start):
+        return False
     if _same_header(reading.text, before, piece):
         return between <= _WORDS_BETWEEN_HEADERS
-    return between <= _WORDS_BETWEEN and _same_columns(before.columns(), piece.columns())
+    return (
+        between <= _WORDS_BETWEEN
+        and _same_columns(before.columns(), piece.columns())
+        and _like_its_rows(reading.text, before, piece.rows[0])
+    )
 
 
 def _words_outside_of_marks(reading: Reading, page: Page, start: int, end: int) -> int:
@@ -177,17 +189,36 @@ def _words_outside_of_marks(reading: Reading, page: Page, start: int, end: int) 
 
 
 def _same_header(text: str, before: _Piece, piece: _Piece) -> bool:
-    """Whether both begin with the same row of words."""
+    """Whether both begin with the same row of words, three at least: "2024 2023" stands above any statement."""
     one, other = (
         [(cell.column, text[cell.start : cell.end].casefold()) for cell in part.rows[0]] for part in (before, piece)
     )
-    return len(one) > 1 and one == other and not any(words.isdigit() for _, words in one)
+    return len(one) > 2 and one == other and all(_kind(words) == "words" for _, words in one)
 
 
 def _same_columns(one: dict[int, tuple[float, float]], other: dict[int, tuple[float, float]]) -> bool:
-    """Whether they have the same columns, each above the other."""
+    """Whether they have the same columns, set at the same left or right edge."""
     return (
         bool(one)
         and one.keys() == other.keys()
-        and all(min(one[column][1], other[column][1]) > max(one[column][0], other[column][0]) for column in one)
+        and all(min(abs(one[column][edge] - other[column][edge]) for edge in (0, 1)) <= _SAME_EDGE_PT for column in one)
     )
+
+
+def _like_its_rows(text: str, before: _Piece, row: list[Cell]) -> bool:
+    """Whether a row has numbers and words where the rows of the table before have them: a header has not.
+
+    Statements printed one after the other share their columns, and each begins with its own header.
+    """
+    kinds: defaultdict[int, list[str]] = defaultdict(list)
+    for cell in itertools.chain.from_iterable(before.rows[1:]):
+        kinds[cell.column].append(_kind(text[cell.start : cell.end]))
+    usual = {column: mode(found) for column, found in kinds.items() if len(found) >= 0.6 * (len(before.rows) - 1)}
+    found = {cell.column: _kind(text[cell.start : cell.end]) for cell in row}
+    return len(usual) > 1 and all(found.get(column) == kind for column, kind in usual.items())
+
+
+def _kind(words: str) -> str:
+    if _YEAR.fullmatch(words):
+        return "year"
+    return "number" if 2 * sum(map(str.isdigit, words)) > sum(map(str.isalnum, words)) else "words"
