@@ -1,6 +1,6 @@
 """How fast near-duplicates are found among 100,000 documents.
 
-    python -m services.ingest.tables.look_ups
+    python -m services.ingest.tables.evaluate_look_ups
 
 Starts a PostgreSQL of its own, and throws it away again.
 """
