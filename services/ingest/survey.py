@@ -99,11 +99,15 @@ class Watch:
     """Remembers which processes and temporary files there were, and finds those that came and stayed."""
 
     def __init__(self) -> None:
-        self._files = _temporary()
+        self._files, self._processes = _temporary(), _children()
 
     def left(self) -> Left:
         """Child processes of this one that still run, and new names in the folder for temporary files."""
-        return Left(len(psutil.Process().children(recursive=True)), sorted(_temporary() - self._files))
+        return Left(len(_children() - self._processes), sorted(_temporary() - self._files))
+
+
+def _children() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 def _temporary() -> set[str]:

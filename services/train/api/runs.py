@@ -70,7 +70,7 @@ def start(new: NewRun, caller: Caller = Depends(admin), desk: Desk = Depends(des
         brought(desk.store, caller.workspace, new.datasets)
         parameters = parameters | {"datasets": new.datasets}
     with desk.engine.connect() as connection:
-        frozen = snapshot_from(facts.labels(connection, caller.workspace), new.role)
+        frozen = snapshot_from(facts.labels(connection, caller.workspace, audit=None), new.role)
     stored = desk.store.put(caller.workspace, "snapshots", frozen.content)
     with desk.transaction() as transaction:
         _keep(transaction, caller.workspace, frozen, stored.key)
