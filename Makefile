@@ -44,7 +44,7 @@ accuracy: $(VENV)/.dev ## Measure on the public data sets (DOSSIER_PUBLIC_DATA),
 loop: $(VENV)/.dev ## Make a small language model, tune, merge, judge, roll out under load, measure: under half an hour
 	@$(DOSSIER) train loop --out "$${TMPDIR:-/tmp}/dossier-loop"
 
-soak: $(VENV)/.dev ## 300 kills over 2,000 documents; build one image and ask for its health
+soak: $(VENV)/.dev ## 300 kills over 2,000 documents, kills at every step of training; build one image and ask for its health
 	@scripts/system-packages test
 	@$(BIN)/python -m pytest -m soak tests -s --timeout 3600
 	@deploy/build-and-smoke.sh chat
